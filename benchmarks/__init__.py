@@ -1,0 +1,1 @@
+"""Measurements that anyone can repeat: verdicts on known pairs, speed and memory."""

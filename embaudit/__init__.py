@@ -1,0 +1,57 @@
+"""Says, with evidence, whether the vectors of two embedding files may be compared directly."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from embaudit.audit import compare
+    from embaudit.data.embedding_set import EmbeddingSet
+    from embaudit.data.sources import open_set
+    from embaudit.datatypes import Metric, Verdict
+    from embaudit.errors import EmbauditError, InputError, OutputError, UsageError
+    from embaudit.result import Audit, Policy
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Audit": "embaudit.result",
+    "EmbauditError": "embaudit.errors",
+    "EmbeddingSet": "embaudit.data.embedding_set",
+    "InputError": "embaudit.errors",
+    "Metric": "embaudit.datatypes",
+    "OutputError": "embaudit.errors",
+    "Policy": "embaudit.result",
+    "UsageError": "embaudit.errors",
+    "Verdict": "embaudit.datatypes",
+    "compare": "embaudit.audit",
+    "open_set": "embaudit.data.sources",
+}
+
+__all__ = [
+    "Audit",
+    "EmbauditError",
+    "EmbeddingSet",
+    "InputError",
+    "Metric",
+    "OutputError",
+    "Policy",
+    "UsageError",
+    "Verdict",
+    "compare",
+    "open_set",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'embaudit' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,1 @@
+"""What the verdict means in words: summary, recommendation, findings."""

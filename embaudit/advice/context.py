@@ -1,0 +1,131 @@
+"""Everything there is to talk about, and words that all parts share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from embaudit.datatypes import Mask, Rows, Vector
+from embaudit.maps.cross_fit import DIRECTIONS
+from embaudit.measures.neighbors import recall_id
+from embaudit.result import Pairing, SetInfo
+from embaudit.stages.population import Options
+from embaudit.stages.retrieval import RetrievalStage
+from embaudit.verdict import NOTABLE_GAIN, Decision, Evidence, Recall, best_map
+
+BINS = 64
+LOST_RECALL = 0.1
+GOOD_RECALL = 0.8
+NOTABLE_SHARE = 0.02
+FAR_ABOVE_CHANCE = 0.2
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the stages found.
+
+    Attributes
+    ----------
+    options : Options
+    a, b : SetInfo
+    pairing : Pairing
+    same_source : bool
+        One file and column, given twice.
+    concentration : (float, float)
+        See `embaudit.stages.linear.LinearStage`.
+    retrieval : RetrievalStage
+    """
+
+    options: Options
+    a: SetInfo
+    b: SetInfo
+    pairing: Pairing
+    same_source: bool
+    concentration: tuple[float, float]
+    retrieval: RetrievalStage
+
+    @property
+    def evidence(self) -> Evidence:
+        """The evidence of the rules."""
+        return self.retrieval.evidence
+
+    @property
+    def decision(self) -> Decision:
+        """The outcome of the rules."""
+        return self.retrieval.decision
+
+    @property
+    def queries(self) -> int:
+        """Number of rows that were queries."""
+        return 0 if self.retrieval.results is None else len(self.retrieval.results.rows)
+
+    @property
+    def lowest_partners_found(self) -> float:
+        """The smaller share of partners found raw; dimensions must be equal."""
+        return min(interval.value for interval in self.evidence.partners.values())
+
+    @property
+    def lowest_raw(self) -> float:
+        """The lowest recall of stored vectors, mixed indexes included; equal dimensions."""
+        raw = [self.evidence.recalls[direction, "raw"] for direction in DIRECTIONS]
+        return min(recall.plain.value for recall in (*raw, *self.evidence.mixed.values()))
+
+    @property
+    def best_chosen(self) -> tuple[str, Literal["orthogonal", "linear"], Recall]:
+        """Direction, map and recall that read best, for `align`; A to B where both are alike."""
+        chosen = self.decision.chosen or {}
+        direction = max(
+            chosen, key=lambda d: (round(chosen[d][1].corrected.value, 2), d == "a_to_b")
+        )
+        return direction, *chosen[direction]
+
+    @property
+    def same_axes(self) -> bool:
+        """Whether direct search is far above chance and no map better, in both directions."""
+        for direction in DIRECTIONS:
+            raw = self.evidence.recalls.get((direction, "raw"))
+            if raw is None or raw.corrected.value < FAR_ABOVE_CHANCE:
+                return False
+            best = best_map(self.evidence, direction)[1]
+            if best.corrected.value - raw.corrected.value > NOTABLE_GAIN:
+                return False
+        return True
+
+    @property
+    def two_populations(self) -> tuple[list[tuple[int, int]], float] | None:
+        """Row ranges and share of queries that find nothing while most find nearly all."""
+        results = self.retrieval.results
+        if results is None or recall_id("a_to_b", "raw") not in results.values:
+            return None
+        recall = np.minimum(*(results.values[recall_id(d, "raw")] for d in DIRECTIONS))
+        lost = recall <= LOST_RECALL
+        share = float(lost.mean())
+        if share < NOTABLE_SHARE or float(np.median(recall)) < GOOD_RECALL:
+            return None
+        return _ranges(results.rows, lost, self.pairing.rows), share
+
+
+def _ranges(rows: Rows, lost: Mask, total: int) -> list[tuple[int, int]]:
+    """Return contiguous parts of the file most of whose queries are lost, inclusive ends."""
+    bins = np.minimum(rows * BINS // total, BINS - 1)
+    counts: Vector = np.bincount(bins, minlength=BINS).astype(np.float64)
+    losses: Vector = np.bincount(bins[lost], minlength=BINS).astype(np.float64)
+    bad = (counts >= 3) & (losses > 0.5 * counts)
+    ranges: list[tuple[int, int]] = []
+    for position in np.flatnonzero(bad):
+        members = rows[(bins == position) & lost]
+        low, high = int(members.min()), int(members.max())
+        if ranges and bad[position - 1]:
+            low = ranges.pop()[0]
+        ranges.append((low, high))
+    return ranges
+
+
+def percent(share: float) -> str:
+    """Write a share as a percentage, without rounding it to 0% or 100%."""
+    value = 100.0 * share
+    if 0.0 < value < 1.0 or 99.0 < value < 100.0:
+        return f"{min(99.9, max(0.1, value)):.1f}%"
+    return f"{value:.0f}%"

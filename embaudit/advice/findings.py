@@ -1,0 +1,192 @@
+"""What the user should know besides the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from embaudit.advice.context import Context, percent
+from embaudit.datatypes import Metric, Verdict
+from embaudit.result import Finding
+
+WORST_ROWS = 10
+LISTED_RANGES = 8
+CONCENTRATED = 20.0
+"""Fourth moment of the row norms over the squared second one, above which a few rows carry both."""
+
+SEVERITIES = ("error", "warning", "info")
+
+
+def findings(context: Context) -> list[Finding]:
+    """Return what the user should know besides the verdict, most severe first."""
+    found = [
+        *_about_source(context),
+        *_about_rows(context),
+        *_about_pairing(context),
+        *_about_verdict(context),
+    ]
+    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
+
+
+def _finding(
+    severity: Literal["error", "warning", "info"], identifier: str, message: str, **data: object
+) -> Finding:
+    return Finding.model_validate(
+        {"id": identifier, "severity": severity, "message": message, **data}
+    )
+
+
+def _about_source(context: Context) -> Iterator[Finding]:
+    if context.same_source:
+        yield _finding(
+            "warning",
+            "same_source",
+            f"{context.a.uri} is compared with itself: the verdict says nothing about two sets.",
+        )
+    elif context.evidence.identical:
+        yield _finding("info", "identical", "Both sides hold the same bytes.")
+
+
+def _about_rows(context: Context) -> Iterator[Finding]:
+    pairing = context.pairing
+    repeated = pairing.rows - pairing.dropped_rows - pairing.distinct_rows
+    if repeated > 0:
+        what = "row repeats" if repeated == 1 else "rows repeat"
+        yield _finding(
+            "info",
+            "joint_duplicates",
+            f"{repeated:,} {what} an earlier row on both sides and "
+            f"{'is' if repeated == 1 else 'are'} set aside; --keep-duplicates keeps them.",
+            rows=repeated,
+        )
+    for name, side in (("a", context.a), ("b", context.b)):
+        if side.nonfinite_rows:
+            yield _finding(
+                "warning",
+                "nonfinite_rows",
+                f"{side.uri}: {_rows(side.nonfinite_rows)} with NaN or inf dropped.",
+                side=name,
+                rows=side.nonfinite_rows,
+            )
+        if side.zero_rows and context.options.metric is Metric.COSINE:
+            yield _finding(
+                "warning",
+                "zero_rows",
+                f"{side.uri}: {_rows(side.zero_rows)} without direction (all zero) dropped.",
+                side=name,
+                rows=side.zero_rows,
+            )
+    for name, side, value in zip("ab", (context.a, context.b), context.concentration, strict=True):
+        if value > CONCENTRATED:
+            yield _finding(
+                "warning",
+                "few_rows_carry_the_sums",
+                f"{side.uri}: a few rows of very large norm carry the variance; CKA, Procrustes "
+                "and R² describe those rows, recall does not depend on them.",
+                side=name,
+                concentration=value,
+            )
+
+
+def _about_pairing(context: Context) -> Iterator[Finding]:
+    mispairing = context.retrieval.mispairing
+    if mispairing is None:
+        return
+    if mispairing.fraction.low > context.options.policy.max_mispaired and not mispairing.flat:
+        yield _finding(
+            "info",
+            "weakly_related",
+            "Many partners rank badly, but ranks decline towards the tail: the spaces are weakly "
+            "related rather than mispaired.",
+            apparent_fraction=mispairing.fraction.value,
+        )
+    if context.decision.reason == "mispaired":
+        yield _mispaired_rows(context)
+    if context.two_populations is not None:
+        ranges, share = context.two_populations
+        listed = ", ".join(f"{low:,} to {high:,}" for low, high in ranges[:LISTED_RANGES])
+        yield _finding(
+            "warning",
+            "two_populations",
+            f"{percent(share)} of the queries find nothing while most find nearly all "
+            f"({'rows ' + listed if ranges else 'spread over the file'}): those rows look like "
+            "another model's vectors; re-embed them.",
+            share=share,
+            ranges=ranges,
+        )
+
+
+def _mispaired_rows(context: Context) -> Finding:
+    mispairing, without = context.retrieval.mispairing, context.retrieval.without_suspects
+    assert mispairing is not None, "the verdict rests on it"
+    suspects = mispairing.suspects
+    worst = [int(row) for row in suspects[:WORST_ROWS]]
+    if worst:
+        message = (
+            f"{len(suspects):,} of {len(mispairing.rows):,} sampled rows rank their partner in the "
+            f"worse half; the worst are rows {', '.join(map(str, worst))}."
+        )
+    else:
+        message = (
+            "Every row is close to its partner but hardly any is its partner's best match, as "
+            "when one file lags by a row."
+        )
+    if without is not None and worst:
+        message += f" Without the suspect rows the verdict would be {without.verdict}."
+    return _finding(
+        "error",
+        "mispaired_rows",
+        message,
+        worst_rows=worst,
+        suspects=len(suspects),
+        sampled=len(mispairing.rows),
+        verdict_without_suspects=str(without.verdict) if without else None,
+    )
+
+
+def _about_verdict(context: Context) -> Iterator[Finding]:
+    decision, evidence = context.decision, context.evidence
+    if decision.reason == "rows_lost":
+        share = context.lowest_partners_found
+        needed = percent(1.0 - context.options.policy.max_mispaired)
+        yield _finding(
+            "warning",
+            "rows_lost",
+            f"{percent(share)} of the queried rows find their own partner; at least {needed} must, "
+            "with confidence.",
+            found=share,
+        )
+    if decision.reason == "few_rows_to_fit":
+        yield _finding(
+            "warning",
+            "few_rows_to_fit",
+            f"{evidence.fit_rows} rows to fit a map on; about {2 * max(evidence.dims)} are needed "
+            "before a bad map counts as evidence.",
+            fit_rows=evidence.fit_rows,
+        )
+    if decision.verdict is Verdict.CONCATENATE and context.same_axes:
+        yield _finding(
+            "warning",
+            "same_axes",
+            "Direct search is far above chance and no map does better: the axes agree. "
+            "Re-embedding one side will serve better than concatenating.",
+        )
+    if decision.verdict is Verdict.ALIGN:
+        yield _finding(
+            "info",
+            "mixing_not_measured",
+            "The recall is for mapped queries in an index of the other side alone; mixing mapped "
+            "with native rows in one index is not measured here.",
+        )
+    if not evidence.identical and 0 < context.queries < evidence.rows:
+        yield _finding(
+            "info",
+            "sampled_queries",
+            f"Recalls come from {context.queries:,} of {evidence.rows:,} rows as queries, each "
+            "against every row; intervals cover the rest.",
+            queries=context.queries,
+        )
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

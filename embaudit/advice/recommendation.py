@@ -1,0 +1,128 @@
+"""What to do next."""
+
+from __future__ import annotations
+
+import shlex
+
+from embaudit.advice.context import Context
+from embaudit.datatypes import Metric, Verdict
+from embaudit.maps.cross_fit import DIRECTIONS
+from embaudit.result import Recommendation
+from embaudit.streaming.fold_moments import FOLDS
+from embaudit.verdict import ROWS_PER_DIMENSION, grade
+
+
+def recommendation(context: Context) -> Recommendation:
+    """Return what to do next; the commands run as printed."""
+    writers = {
+        Verdict.SAFE: _compare_directly,
+        Verdict.DEGRADED: _accept_the_loss,
+        Verdict.ALIGN: _fit_a_map,
+        Verdict.CONCATENATE: _keep_apart,
+        Verdict.MISPAIRED: _fix_the_pairing,
+        Verdict.UNRELATED: _check_the_files,
+        Verdict.INCONCLUSIVE: _settle,
+    }
+    return writers[context.decision.verdict](context)
+
+
+def _compare_directly(context: Context) -> Recommendation:
+    return Recommendation(
+        action="Compare the vectors directly and mix them in one index. The command below keeps "
+        "it so in CI.",
+        expected_recall=context.lowest_raw if len(context.evidence.mixed) == 2 else None,
+        commands=[_command(context, "--quiet")],
+    )
+
+
+def _accept_the_loss(context: Context) -> Recommendation:
+    raw = [context.evidence.recalls[direction, "raw"] for direction in DIRECTIONS]
+    return Recommendation(
+        action="Compare directly if the loss is acceptable, else store more precise vectors; a map "
+        "would not help. The command below accepts the loss in CI.",
+        expected_recall=min(recall.plain.value for recall in raw),
+        commands=[_command(context, "--require", "degraded", "--quiet")],
+    )
+
+
+def _fit_a_map(context: Context) -> Recommendation:
+    direction, kind, recall = context.best_chosen
+    both = len(context.decision.chosen or {}) == 2
+    target = "the other side's index" if both else f"{direction[-1].upper()}'s index"
+    article = "an" if kind == "orthogonal" else "a"
+    return Recommendation.model_validate(
+        {
+            "action": f"Do not compare the stored vectors directly. Fit {article} {kind} map on "
+            f"paired rows and search {target} with mapped queries. The command below accepts "
+            "a map in CI.",
+            "map": kind,
+            "direction": "both" if both else direction,
+            "grade": grade(recall.corrected.value),
+            "expected_recall": recall.plain.value,
+            "commands": [_command(context, "--require", "align", "--quiet")],
+        }
+    )
+
+
+def _keep_apart(context: Context) -> Recommendation:
+    if context.same_axes:
+        return Recommendation(
+            action="Re-embed one side: the axes agree, so one model made both, but too little of "
+            "the neighbourhoods is left."
+        )
+    return Recommendation(
+        action="Keep the two apart: search them separately and fuse the rankings, concatenate the "
+        "vectors, or re-embed everything with one model."
+    )
+
+
+def _fix_the_pairing(context: Context) -> Recommendation:
+    if context.two_populations is not None:
+        return Recommendation(
+            action="Re-embed the rows that look like another model's vectors, then compare again."
+        )
+    return Recommendation(
+        action="Restore the row order or drop the rows that do not correspond, then compare again."
+    )
+
+
+def _check_the_files(context: Context) -> Recommendation:
+    return Recommendation(
+        action="Check that both files hold the same items in the same order: shuffled rows, a "
+        "wrong file or a lag of some rows look like this."
+    )
+
+
+def _settle(context: Context) -> Recommendation:
+    """Say what would decide."""
+    reason, dims = context.decision.reason, context.evidence.dims
+    if reason == "too_few_rows":
+        return Recommendation(action="Compare more rows, or ask for fewer neighbours with --k.")
+    if reason == "few_rows_to_fit":
+        rows = ROWS_PER_DIMENSION * max(dims) * FOLDS // (FOLDS - 1) + FOLDS
+        return Recommendation(action=f"Compare at least {rows:,} distinct paired rows.")
+    if reason == "silent_chance":
+        return Recommendation(
+            action="Leave repeated, empty or one-hot rows out on both sides and compare again."
+        )
+    if reason == "rows_lost":
+        return Recommendation(
+            action="Look at the rows that do not find their partner: drop near-duplicates or fix "
+            "the pairing, then compare again."
+        )
+    if context.decision.open and context.queries < context.evidence.rows:
+        more = str(min(4 * context.queries, context.evidence.rows))
+        return Recommendation(
+            action="Spend more queries.", commands=[_command(context, "--max-queries", more)]
+        )
+    return Recommendation(action="Compare more rows, or decide what recall you need.")
+
+
+def _command(context: Context, *options: str) -> str:
+    """Return a compare command for these inputs that can be pasted into a shell."""
+    words = ["embaudit", "compare", context.a.uri, context.b.uri]
+    if context.options.metric is not Metric.COSINE:
+        words += ["--metric", str(context.options.metric)]
+    if context.options.k != 10:
+        words += ["--k", str(context.options.k)]
+    return shlex.join([*words, *options])

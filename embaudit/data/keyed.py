@@ -1,0 +1,60 @@
+"""Sets whose source holds more than vectors: columns that may identify the rows."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embaudit.data.embedding_set import EmbeddingSet
+
+KeyHashes: TypeAlias = NDArray[np.int64]
+"""One 8-byte hash a row: the value itself for integers, else equal for equal bytes."""
+
+
+class KeyKind(StrEnum):
+    """What a column's values are; values of different kinds never meet."""
+
+    INTEGER = "integer"
+    TEXT = "text"
+    BINARY = "binary"
+
+
+class KeyedSet(EmbeddingSet):
+    """Vectors stored beside scalar columns."""
+
+    @abstractmethod
+    def identity(self) -> tuple[str, ...]:
+        """Return the source, then what names the vectors within it."""
+
+    @abstractmethod
+    def key_columns(self) -> dict[str, KeyKind]:
+        """Return the columns whose type suits a key, in stored order."""
+
+    @abstractmethod
+    def key_hashes(self, column: str) -> KeyHashes | None:
+        """Return the hashes of a column, None when a null or repeated value makes it no key.
+
+        Hashes of text and binary values are comparable within this process only.
+
+        Parameters
+        ----------
+        column : str
+            One of `key_columns`.
+
+        Returns
+        -------
+        int64 array, shape (rows,), or None
+
+        Raises
+        ------
+        InputError
+            When the source has changed or is damaged.
+        """
+
+    @abstractmethod
+    def key_at(self, column: str, row: int) -> int | str | bytes:
+        """Return the value of one row of a column that `key_hashes` accepted."""

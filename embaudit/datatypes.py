@@ -1,0 +1,68 @@
+"""Types and enumerations shared by the whole package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Matrix: TypeAlias = NDArray[np.float64]
+"""Two-dimensional, rows are items."""
+
+Vector: TypeAlias = NDArray[np.float64]
+Stored: TypeAlias = NDArray[Any]
+"""Rows in the dtype they are stored in (float16/32/64, int8, uint8), native byte order."""
+
+Rows: TypeAlias = NDArray[np.int64]
+"""Row positions, 0-based."""
+
+Mask: TypeAlias = NDArray[np.bool_]
+Span: TypeAlias = tuple[int, int]
+"""Half-open range of rows ``[start, stop)``."""
+
+
+class Metric(StrEnum):
+    """How two vectors of one space are compared; neighbours have the largest score."""
+
+    COSINE = "cosine"
+    DOT = "dot"
+    EUCLIDEAN = "euclidean"
+
+
+class Verdict(StrEnum):
+    """What may be done with the two sets."""
+
+    SAFE = "safe"
+    DEGRADED = "degraded"
+    ALIGN = "align"
+    CONCATENATE = "concatenate"
+    MISPAIRED = "mispaired"
+    UNRELATED = "unrelated"
+    INCONCLUSIVE = "inconclusive"
+
+
+class Progress(Protocol):
+    """Receives what the audit is doing; the library itself never prints."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Begin stage `name` of `total` steps."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Count `steps` of the current stage as done."""
+
+
+class SilentProgress:
+    """The default listener: ignores everything."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Ignore a new stage."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Ignore progress."""
+
+
+ScoreFunction: TypeAlias = Callable[[Rows, Rows], Vector]
+"""Exact float64 scores of (query position, corpus row) pairs."""

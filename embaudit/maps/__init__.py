@@ -1,0 +1,1 @@
+"""Maps from one space into another: plain numpy."""

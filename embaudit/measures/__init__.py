@@ -1,0 +1,1 @@
+"""Measures: one file a family, on moments, samples and neighbour lists."""

@@ -1,0 +1,79 @@
+"""Measures of retrieval: their ids, and their values query by query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embaudit.datatypes import Mask, Rows, Vector
+from embaudit.maps.cross_fit import DIRECTIONS
+
+OVERLAP = "neighbors.overlap"
+RAW, ORTHOGONAL, LINEAR = "raw", "orthogonal", "linear"
+MAPS = (ORTHOGONAL, LINEAR)
+
+
+def recall_id(direction: str, kind: str) -> str:
+    """Return the measure id of a recall."""
+    return f"recall.{direction}.{kind}"
+
+
+def mixed_id(side: str) -> str:
+    """Return the measure id of a mixed-index recall; `side` is the side of the queries."""
+    return f"mixed_index.{side}.raw"
+
+
+def partner_id(direction: str) -> str:
+    """Return the measure id of the share of partners found."""
+    return f"partner.found.{direction}.raw"
+
+
+@dataclass(frozen=True)
+class QueryResults:
+    """Per-query values of a sample of rows.
+
+    Attributes
+    ----------
+    rows : int64 array, shape (m,)
+        The queries.
+    values : dict of measure id to float64 array, shape (m,)
+        In [0, 1].
+    chance : dict of measure id to float64 array, shape (m,)
+        The value a query gets when it is handed other queries' rows; for recalls only.
+    """
+
+    rows: Rows
+    values: dict[str, Vector]
+    chance: dict[str, Vector]
+
+    def extended(self, other: QueryResults) -> QueryResults:
+        """Return the results of both samples."""
+        return QueryResults(
+            np.concatenate([self.rows, other.rows]),
+            {key: np.concatenate([self.values[key], other.values[key]]) for key in self.values},
+            {key: np.concatenate([self.chance[key], other.chance[key]]) for key in self.chance},
+        )
+
+    def subset(self, chosen: Mask) -> QueryResults:
+        """Return the results of some of the queries."""
+        return QueryResults(
+            self.rows[chosen],
+            {key: values[chosen] for key, values in self.values.items()},
+            {key: values[chosen] for key, values in self.chance.items()},
+        )
+
+
+def applicable(same_dim: bool) -> dict[str, str | None]:
+    """Return every measure id of this family with the reason why it does not apply, or None."""
+    reason = None if same_dim else "the dimensions differ"
+    ids: dict[str, str | None] = {OVERLAP: None}
+    for direction in DIRECTIONS:
+        ids[recall_id(direction, RAW)] = reason
+        for kind in MAPS:
+            ids[recall_id(direction, kind)] = None
+    for side in ("a", "b"):
+        ids[mixed_id(side)] = reason
+    for direction in DIRECTIONS:
+        ids[partner_id(direction)] = reason
+    return ids

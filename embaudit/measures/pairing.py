@@ -1,0 +1,139 @@
+"""Do rows correspond: partner ranks, Storey's estimate of the mispaired fraction, its tail."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from embaudit.datatypes import Rows, Vector
+from embaudit.stats.intervals import Interval, clopper_pearson
+
+LAMBDA = 0.9
+"""Ranks above it come from mispaired rows alone unless the relation is weak."""
+LOWER_LAMBDAS = (0.5, 0.2)
+FLAT_Z = 3.3
+"""Standard errors by which a tail may decline and still count as flat: 0.1% of flat tails do."""
+SUSPECT = 0.5
+
+View = tuple[str, str]
+"""(direction, kind) of the query vectors: kind is raw, orthogonal or linear."""
+
+
+@dataclass(frozen=True)
+class Mispairing:
+    """What the partner ranks of one view say.
+
+    Attributes
+    ----------
+    view : (direction, kind)
+        The view that shows the pairing best.
+    fraction : Interval
+        Share of mispaired rows, ``share(rank > 0.9) / 0.1``, clipped to [0, 1].
+    flat : bool
+        The tail of the ranks does not decline: mispaired rows, not a weak relation.
+    median_rank : float
+    ranks : float64 array, shape (m,)
+    rows : int64 array, shape (m,)
+        The rows that were ranked.
+    """
+
+    view: View
+    fraction: Interval
+    flat: bool
+    median_rank: float
+    ranks: Vector
+    rows: Rows
+
+    @property
+    def by_raw(self) -> bool:
+        """Whether the stored vectors themselves showed it, without a map."""
+        return self.view[1] == "raw"
+
+    @property
+    def suspects(self) -> Rows:
+        """Rows whose partner ranks in the worse half, worst first."""
+        order = np.argsort(-self.ranks, kind="stable")
+        return self.rows[order[self.ranks[order] > SUSPECT]]
+
+
+def mispaired_fraction(ranks: Vector, alpha: float) -> Interval:
+    """Return Storey's estimate at lambda 0.9 (Storey 2002) with a Clopper-Pearson interval.
+
+    Ranks of mispaired rows are uniform, unless their vectors are systematically far from their
+    partners (rows of a rotated model, say): then the tail rises towards 1 and lambda 0.9 counts
+    too many. Every lambda bounds the fraction from above, so a rising tail takes the lowest.
+
+    Parameters
+    ----------
+    ranks : float64 array, shape (m,)
+        Partner ranks in (0, 1).
+    alpha : float
+        1 - confidence.
+    """
+    lambdas = (LAMBDA, *LOWER_LAMBDAS) if _decline(ranks) < -FLAT_Z else (LAMBDA,)
+    estimates = []
+    for threshold in lambdas:
+        share = clopper_pearson(int((ranks > threshold).sum()), len(ranks), alpha)
+        value, low, high = (
+            min(1.0, bound / (1.0 - threshold)) for bound in (share.value, share.low, share.high)
+        )
+        estimates.append(Interval(value, low, high))
+    return min(estimates, key=lambda estimate: estimate.value)
+
+
+def tail_is_flat(ranks: Vector) -> bool:
+    """Tell mispaired rows (a uniform or rising tail) from a weak relation (a declining one)."""
+    return _decline(ranks) <= FLAT_Z
+
+
+def _decline(ranks: Vector) -> float:
+    """Return by how many standard errors the counts fall from (0.6, 0.8] to (0.8, 1]."""
+    near = int(((ranks > 0.6) & (ranks <= 0.8)).sum())
+    far = int((ranks > 0.8).sum())
+    return (near - far) / math.sqrt(max(1, near + far))
+
+
+def judge(
+    ranks: dict[View, Vector], rows: Rows, partners_found: float | None, alpha: float
+) -> Mispairing:
+    """Judge the pairing by the view that shows it best.
+
+    Where at least half of the partners are found with the stored vectors, those decide; else the
+    map and direction with the fewest ranks above 0.5, since any map that finds the partners
+    proves the pairing.
+
+    Parameters
+    ----------
+    ranks : dict of view to float64 array, shape (m,)
+    rows : int64 array, shape (m,)
+    partners_found : float or None
+        The smaller share of partners found raw; None where the dimensions differ.
+    alpha : float
+        1 - confidence.
+    """
+    if partners_found is not None and partners_found >= 0.5:
+        return judge_raw(ranks, rows, alpha) or _judge_best(ranks, list(ranks), rows, alpha)
+    return _judge_best(ranks, [view for view in ranks if view[1] != "raw"], rows, alpha)
+
+
+def judge_raw(ranks: dict[View, Vector], rows: Rows, alpha: float) -> Mispairing | None:
+    """Judge the pairing by the stored vectors; None where the dimensions differ."""
+    views = [view for view in ranks if view[1] == "raw"]
+    return _judge_best(ranks, views, rows, alpha) if views else None
+
+
+def _judge_best(
+    ranks: dict[View, Vector], views: list[View], rows: Rows, alpha: float
+) -> Mispairing:
+    view = min(views, key=lambda v: (float((ranks[v] > SUSPECT).mean()), views.index(v)))
+    chosen = ranks[view]
+    return Mispairing(
+        view=view,
+        fraction=mispaired_fraction(chosen, alpha),
+        flat=tail_is_flat(chosen),
+        median_rank=float(np.median(chosen)),
+        ranks=chosen,
+        rows=rows,
+    )

@@ -1,0 +1,344 @@
+"""Retrieval across two spaces: who finds whom, raw and mapped, in plain and in mixed indexes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from embaudit.data.pair import Pair, even_spans
+from embaudit.datatypes import Mask, Matrix, Metric, Progress, Rows, Vector
+from embaudit.maps.cross_fit import DIRECTIONS
+from embaudit.measures.neighbors import (
+    MAPS,
+    OVERLAP,
+    RAW,
+    QueryResults,
+    mixed_id,
+    partner_id,
+    recall_id,
+)
+from embaudit.stats.prepare import prepare
+from embaudit.stats.topk import CANDIDATES_PER_NEIGHBOUR, NO_ROW, Candidates, Neighbours, resolve
+from embaudit.streaming.search import Corpus, Found, View, search
+
+TIES = 1e-12
+"""Scores within this of each other, relative to their size, are ties."""
+QUERIES_AT_ONCE = 2048
+ROTATIONS = 3
+Precision = type[np.float32] | type[np.float64]
+
+MapRows = Callable[[str, str, Rows, Matrix], Matrix]
+"""``(direction, kind, rows, prepared vectors) -> mapped vectors``, each by a map that has not
+seen the row's fold."""
+
+
+@dataclass(frozen=True)
+class NeighbourSearch:
+    """Everything that stays the same from one sample of queries to the next.
+
+    Attributes
+    ----------
+    pair : Pair
+    a, b : Corpus
+        Both sides as targets; they share `half`.
+    k : int
+    map_rows : callable
+    seed : int
+    workers : int
+    """
+
+    pair: Pair
+    a: Corpus
+    b: Corpus
+    k: int
+    map_rows: MapRows
+    seed: int
+    workers: int
+
+    def run(self, rows: Rows, progress: Progress) -> QueryResults:
+        """Return the per-query results of `rows`, shape (m,), distinct kept rows."""
+        results: QueryResults | None = None
+        for start, stop in even_spans(len(rows), QUERIES_AT_ONCE):
+            part = self._run(rows[start:stop], progress)
+            results = part if results is None else results.extended(part)
+        assert results is not None, "at least one query"
+        return results
+
+    def _run(self, rows: Rows, progress: Progress) -> QueryResults:
+        """Search in float32; what its error bound cannot settle is searched again in float64."""
+        first = _Round(self, rows, np.float32, progress)
+        results, unsettled = first.results(first, np.arange(len(rows))), first.unsettled
+        if not unsettled.any():
+            return results
+        again = _Round(self, rows[unsettled], np.float64, progress)
+        exact = again.results(first, np.flatnonzero(unsettled))
+        for found, settled in ((results.values, exact.values), (results.chance, exact.chance)):
+            for key, values in found.items():
+                values[unsettled] = settled[key]
+        return results
+
+
+class _Round:
+    """One search of a sample in one precision, and what follows from it."""
+
+    def __init__(
+        self,
+        search_of: NeighbourSearch,
+        rows: Rows,
+        precision: Precision,
+        progress: Progress,
+    ) -> None:
+        self._search = search_of
+        self._rows = rows
+        self._size = CANDIDATES_PER_NEIGHBOUR * search_of.k
+        self._same_dim = search_of.pair.a.dim == search_of.pair.b.dim
+        # The other side's rows enter a corpus's space as stored, in that corpus's units.
+        self._stored = {"a": search_of.pair.a.take(rows), "b": search_of.pair.b.take(rows)}
+        self._vectors: dict[tuple[str, str], Matrix] = {}
+        self._found: dict[tuple[str, str], Found] = {}
+        self._lists: dict[tuple[str, str], Neighbours] = {}
+        self._mixed: dict[str, list[Neighbours]] = {}
+        self._open = np.zeros(len(rows), np.bool_)
+        for side, corpus in (("a", search_of.a), ("b", search_of.b)):
+            self._look(side, corpus, precision, progress)
+        if self._same_dim:
+            for side in ("a", "b"):
+                self._mixed[side] = [self._mixed_index(side, config) for config in (0, 1)]
+        self._partners = self._partners_found(precision, progress) if self._same_dim else {}
+
+    @property
+    def unsettled(self) -> Mask:
+        """Mark the queries for which rows left out may change something, shape (m,)."""
+        return self._open
+
+    def results(self, sample: _Round, positions: Rows) -> QueryResults:
+        """Return the per-query values.
+
+        Parameters
+        ----------
+        sample : _Round
+            The round of the whole sample, itself or the one this round searches again: chance is
+            measured by handing each query the rows found by the sample's other queries.
+        positions : int64 array, shape (m,)
+            Where this round's queries stand in the sample.
+        """
+        count = len(sample._rows)
+        generator = np.random.default_rng([self._search.seed, 2, count])
+        turns = generator.permutation(np.arange(1, count))[:ROTATIONS]
+        k = self._search.k
+        values: dict[str, Vector] = {}
+        chance: dict[str, Vector] = {}
+        for key, listed, hits in self._questions():
+            found = hits(self._lists[listed].rows) / k
+            handed = sample._lists[listed].rows
+            by_chance = np.mean(
+                [hits(handed[(positions + turn) % count]) / k for turn in turns], axis=0
+            )
+            if key in values:
+                found, by_chance = (values[key] + found) / 2.0, (chance[key] + by_chance) / 2.0
+            values[key], chance[key] = found, by_chance
+        values.update(self._partners)
+        return QueryResults(self._rows, values, chance)
+
+    def _questions(self) -> Iterator[tuple[str, tuple[str, str], Callable[[Rows], Vector]]]:
+        """Yield measure, the view whose rows are judged, and what counts their hits.
+
+        A measure that comes twice is the mean of both.
+        """
+        for direction in DIRECTIONS:
+            source, target = direction[0], direction[-1]
+            truth = _Truth(self._lists[target, "own"], self._exact(target, "own"))
+            yield OVERLAP, (source, "own"), truth
+            for kind in (RAW, *MAPS):
+                if (target, kind) in self._lists:
+                    yield recall_id(direction, kind), (target, kind), truth
+        for side, configurations in self._mixed.items():
+            yield (
+                mixed_id(side),
+                (side, "own"),
+                _MixedTruth(
+                    configurations,
+                    self._mixed_exact(side),
+                    self._corpus(side).half,
+                ),
+            )
+
+    def _look(
+        self,
+        side: str,
+        corpus: Corpus,
+        precision: Precision,
+        progress: Progress,
+    ) -> None:
+        """Search one corpus with all views and settle the neighbours."""
+        other = "b" if side == "a" else "a"
+        direction = f"{other}_to_{side}"
+        own = corpus.preparation.rows(self._stored[side])
+        across = self._search.a if other == "a" else self._search.b
+        source = across.preparation.rows(self._stored[other])
+        views = {"own": View(own, by_half=self._same_dim)}
+        if self._same_dim:
+            views[RAW] = View(source, by_half=True)
+        for kind in MAPS:
+            views[kind] = View(self._search.map_rows(direction, kind, self._rows, source))
+        found = search(
+            corpus, self._rows, views, self._size, precision, self._search.workers, progress
+        )
+        for kind, view in views.items():
+            self._vectors[side, kind] = view.vectors
+            self._found[side, kind] = found[kind]
+            neighbours = resolve(
+                found[kind].all, self._search.k, self._exact(side, kind), self._ties(side, kind)
+            )
+            self._lists[side, kind] = neighbours
+            self._open |= neighbours.open
+
+    def _corpus(self, side: str) -> Corpus:
+        return self._search.a if side == "a" else self._search.b
+
+    def _exact(self, side: str, kind: str) -> _Exact:
+        return _Exact(self._corpus(side), self._vectors[side, kind])
+
+    def _ties(self, side: str, kind: str) -> Vector:
+        """Return the tolerance for ties of each query, shape (m,)."""
+        kth = np.abs(self._found[side, kind].all.scores[:, self._search.k - 1])
+        corpus = self._corpus(side)
+        if corpus.metric is Metric.EUCLIDEAN:
+            return TIES * kth
+        size = np.linalg.norm(self._vectors[side, kind], axis=1)
+        return np.asarray(TIES * np.maximum(kth, size))
+
+    def _mixed_index(self, side: str, config: int) -> Neighbours:
+        """Return the k best of an index half of whose rows are the other side's vectors.
+
+        Rows of the other side are numbered from the row count up. In `config` 0 the rows inside
+        the seeded half are the other side's, in 1 those outside.
+        """
+        other = "b" if side == "a" else "a"
+        native, foreign = self._found[side, "own"].halves, self._found[other, RAW].halves
+        assert native is not None, "own neighbours are searched by half"
+        assert foreign is not None, "raw neighbours are searched by half"
+        total = self._search.pair.rows
+        mixed = native[1 - config].union(foreign[config].offset(total))
+        neighbours = resolve(
+            mixed, self._search.k, self._mixed_exact(side), self._ties(side, "own")
+        )
+        self._open |= neighbours.open
+        return neighbours
+
+    def _mixed_exact(self, side: str) -> Callable[[Rows, Rows], Vector]:
+        other = "b" if side == "a" else "a"
+        native, foreign = self._exact(side, "own"), self._exact(other, RAW)
+        total = self._search.pair.rows
+
+        def score(queries: Rows, rows: Rows) -> Vector:
+            scores = np.empty(len(rows))
+            is_foreign = rows >= total
+            scores[~is_foreign] = native(queries[~is_foreign], rows[~is_foreign])
+            scores[is_foreign] = foreign(queries[is_foreign], rows[is_foreign] - total)
+            return scores
+
+        return score
+
+    def _partners_found(self, precision: Precision, progress: Progress) -> dict[str, Vector]:
+        """Return, for both directions, whether no other row scores above the true partner."""
+        found = {}
+        for direction, target in (("a_to_b", "b"), ("b_to_a", "a")):
+            corpus, vectors = self._corpus(target), self._vectors[target, RAW]
+            candidates = self._found[target, RAW].all
+            partner = self._vectors[target, "own"]
+            if corpus.metric is Metric.DOT:
+                # The largest inner product need not be a row's own partner: cosine decides.
+                other = "b" if target == "a" else "a"
+                vectors = prepare(self._stored[other], Metric.COSINE)
+                partner = prepare(self._stored[target], Metric.COSINE)
+                corpus = self._cosine_corpus(corpus)
+                candidates = search(
+                    corpus,
+                    self._rows,
+                    {RAW: View(vectors)},
+                    CANDIDATES_PER_NEIGHBOUR,
+                    precision,
+                    self._search.workers,
+                    progress,
+                )[RAW].all
+            found[partner_id(direction)] = self._is_found(corpus, vectors, partner, candidates)
+        return found
+
+    def _cosine_corpus(self, corpus: Corpus) -> Corpus:
+        """Return the corpus under cosine, shifted by nothing: its unit mean was not measured."""
+        preparation = replace(
+            corpus.preparation,
+            metric=Metric.COSINE,
+            scale=1.0,
+            shift=np.zeros_like(corpus.preparation.shift),
+            precise=True,
+        )
+        return replace(corpus, preparation=preparation)
+
+    def _is_found(
+        self, corpus: Corpus, vectors: Matrix, partner: Matrix, candidates: Candidates
+    ) -> Vector:
+        if corpus.metric is Metric.EUCLIDEAN:
+            own = -0.5 * np.square(vectors - partner).sum(axis=1)
+            tolerance = TIES * np.abs(own)
+        else:
+            own = np.einsum("ij,ij->i", vectors, partner)
+            tolerance = TIES * np.maximum(np.abs(own), np.linalg.norm(vectors, axis=1))
+        error = candidates.error
+        beaten = candidates.scores[:, 0] > own + tolerance + error
+        near = (np.abs(candidates.scores - own[:, None]) <= (tolerance + error)[:, None]) & (
+            ~beaten[:, None]
+        )
+        queries, slots = np.nonzero(near)
+        if len(queries):
+            exact = corpus.exact(vectors, queries, candidates.rows[queries, slots])
+            above = exact > (own + tolerance)[queries]
+            beaten[queries[above]] = True
+        self._open |= ~beaten & (candidates.bound > own + tolerance - error)
+        return np.where(beaten, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class _Exact:
+    """Exact scores of (query, row) pairs of one view."""
+
+    corpus: Corpus
+    vectors: Matrix
+
+    def __call__(self, queries: Rows, rows: Rows) -> Vector:
+        return self.corpus.exact(self.vectors, queries, rows)
+
+
+@dataclass(frozen=True)
+class _Truth:
+    """Counts how many rows reach each query's k-th best true score."""
+
+    neighbours: Neighbours
+    exact: Callable[[Rows, Rows], Vector]
+
+    def __call__(self, rows: Rows) -> Vector:
+        return self.neighbours.hits(rows, self.exact)
+
+
+@dataclass(frozen=True)
+class _MixedTruth:
+    """Counts the rows that, stored as the other side's vector, reach their mixed index.
+
+    `configurations` has the index that takes the rows inside `half` from the other side, then the
+    one that takes those outside: each row counts in the one where it is stored as the other's.
+    """
+
+    configurations: list[Neighbours]
+    exact: Callable[[Rows, Rows], Vector]
+    half: Mask
+
+    def __call__(self, rows: Rows) -> Vector:
+        inside = self.half[rows]
+        counts = np.zeros(len(rows))
+        for neighbours, foreign in zip(self.configurations, (inside, ~inside), strict=True):
+            moved = np.where(foreign, rows + len(self.half), NO_ROW)
+            counts += neighbours.hits(moved, self.exact)
+        return counts

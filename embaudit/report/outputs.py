@@ -1,0 +1,186 @@
+"""Where results are written: checked before the work, written all or none after it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embaudit.errors import OutputError, UsageError
+from embaudit.report.formats import check_format, render
+
+if TYPE_CHECKING:
+    from embaudit.result import Audit
+
+STDOUT = "-"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """One file to write and its format."""
+
+    format: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files to write, and the format that takes standard output, if one does."""
+
+    files: tuple[Destination, ...] = ()
+    stdout: str | None = None
+
+
+def parse_outputs(specs: Iterable[str], inputs: Sequence[str] = ()) -> Outputs:
+    """Check every ``FORMAT=PATH`` before the work begins.
+
+    Parameters
+    ----------
+    specs : iterable of str
+        ``FORMAT=PATH``; the path ``-`` is standard output.
+    inputs : sequence of str
+        Sources as typed (``path`` or ``path::column``), which no output may overwrite.
+
+    Returns
+    -------
+    Outputs
+
+    Raises
+    ------
+    UsageError
+        For an unknown format, a spec without ``=`` or path, two outputs to one place, a folder
+        that does not exist or cannot be written to, a destination that is not a regular file
+        or that is one of the inputs.
+    """
+    files: dict[str, Destination] = {}
+    stdout: str | None = None
+    sources = {_place(path) for uri in inputs for path in (uri, uri.rpartition("::")[0]) if path}
+    for spec in specs:
+        name, path = _split(spec)
+        if path == STDOUT:
+            if stdout is not None:
+                raise UsageError(
+                    "only one output can go to standard output: --json is --output json=-; "
+                    "give the others a path"
+                )
+            stdout = name
+            continue
+        _check_destination(spec, Path(path))
+        place = _place(path)
+        if place in sources:
+            raise UsageError(f"--output {spec}: would overwrite an input; choose another path")
+        if place in files:
+            raise UsageError(f"--output {spec}: this path is already taken by another output")
+        # The link's target is what gets replaced, not the link.
+        files[place] = Destination(name, Path(os.path.realpath(path)))
+    return Outputs(tuple(files.values()), stdout)
+
+
+def _split(spec: str) -> tuple[str, str]:
+    name, equals, path = spec.partition("=")
+    if not (name and equals and path):
+        raise UsageError(f"--output {spec}: expected FORMAT=PATH, for example json=report.json")
+    check_format(name)
+    return name, path
+
+
+def _place(path: str) -> str:
+    """Return what two spellings of one path share."""
+    return os.path.normcase(os.path.realpath(path))
+
+
+def _check_destination(spec: str, path: Path) -> None:
+    folder = Path(os.path.realpath(path)).parent
+    if path.is_dir():
+        raise UsageError(f"--output {spec}: is a folder; give the path of a file in it")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"--output {spec}: not a regular file; use - for standard output")
+    if not folder.is_dir():
+        raise UsageError(f"--output {spec}: the folder {folder} does not exist; create it first")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"--output {spec}: the folder {folder} cannot be written to")
+
+
+def write_outputs(audit: Audit, files: Sequence[Destination]) -> None:
+    """Write every file, or none: what was there before stays when one of them fails.
+
+    Each is rendered, written beside its destination and synced to disk before the first is
+    renamed into place.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written; names it and the cause.
+    """
+    contents = [(file.path, render(audit, file.format) + "\n") for file in files]
+    temporaries: list[Path] = []
+    try:
+        staged = [(_stage(path, text, temporaries), path) for path, text in contents]
+        backups = {path: _back_up(path, temporaries) for _, path in staged if path.exists()}
+        _publish(staged, backups)
+    finally:
+        for temporary in temporaries:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _stage(path: Path, text: str, temporaries: list[Path]) -> Path:
+    """Write `text` to a temporary file beside `path`, with the permissions it will have."""
+    temporary = _temporary_beside(path, temporaries)
+    try:
+        with temporary.open("xb") as stream:
+            stream.write(text.encode("utf-8", "backslashreplace"))
+            stream.flush()
+            os.fsync(stream.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
+    except OSError as error:
+        raise _failure(path, error) from error
+    return temporary
+
+
+def _back_up(path: Path, temporaries: list[Path]) -> Path:
+    backup = _temporary_beside(path, temporaries)
+    try:
+        shutil.copy2(path, backup)
+    except OSError as error:
+        raise _failure(path, error) from error
+    return backup
+
+
+def _publish(staged: Sequence[tuple[Path, Path]], backups: dict[Path, Path]) -> None:
+    """Rename every temporary into place; on any failure put back what was there."""
+    begun: list[Path] = []
+    try:
+        for temporary, path in staged:
+            begun.append(path)
+            try:
+                temporary.replace(path)
+            except OSError as error:
+                raise _failure(path, error) from error
+    except BaseException:
+        for path in begun:
+            with suppress(OSError):
+                if path in backups:
+                    backups[path].replace(path)
+                else:
+                    path.unlink(missing_ok=True)
+        raise
+
+
+def _temporary_beside(path: Path, temporaries: list[Path]) -> Path:
+    """Return a new name in the folder of `path`, listed for removal before it exists."""
+    temporary = path.with_name(f".embaudit-{secrets.token_hex(8)}.tmp")
+    temporaries.append(temporary)
+    return temporary
+
+
+def _failure(path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{path}: could not be written ({error.strerror or error}); no output was changed"
+    )

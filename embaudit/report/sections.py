@@ -1,0 +1,234 @@
+"""The sections of the terminal report that everyone sees, top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from embaudit.report.evidence import RETRIEVAL, SIMILARITY, Line, asked, held_against, queries_asked
+from embaudit.report.page import INDENT, Page
+from embaudit.report.plain import count, level, percent, probability, share
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from embaudit.result import Audit, Measure, SetInfo
+
+VERDICT_STYLES = {
+    "safe": "green",
+    "degraded": "yellow",
+    "align": "cyan",
+    "concatenate": "red",
+    "mispaired": "red",
+    "unrelated": "red",
+    "inconclusive": "magenta",
+}
+SEVERITY_STYLES = {"info": "", "warning": "yellow", "error": "red"}
+
+DIRECTIONS = {"a_to_b": "A to B", "b_to_a": "B to A", "both": "both directions"}
+
+EVIDENCE_COLUMNS = 49
+"""Columns that the evidence table takes without its intervals and bars."""
+
+BAR_COLUMNS = (8, 28)
+"""The shortest bar worth drawing, and the longest."""
+
+
+def verdict(page: Page, audit: Audit) -> RenderableType:
+    """Return the verdict and whether it meets what is required, framed."""
+    style = VERDICT_STYLES[audit.verdict]
+    word = Text(f"{page.glyphs.verdicts[audit.verdict]} {audit.verdict}", f"bold {style}")
+    if len(audit.candidates) > 1:
+        word.append(f"  ({' or '.join(audit.candidates)})", "not bold default")
+    line = Table.grid(expand=True, padding=(0, 2))
+    line.add_column()
+    line.add_column(justify="right", no_wrap=True)
+    line.add_row(word, _gate(audit))
+    return Panel(line, box=box.ROUNDED, border_style=style)
+
+
+def _gate(audit: Audit) -> Text:
+    required = audit.policy.require
+    answer, style = {0: ("met", "green"), 1: ("not met", "red"), 3: ("undecided", "magenta")}[
+        audit.exit_code()
+    ]
+    wanted = required if required == "safe" else f"{required} or better"
+    return Text.assemble(f"required {wanted}: ", (answer, style))
+
+
+def compared(page: Page, audit: Audit) -> Iterator[RenderableType]:
+    """Yield the two files and how their rows were compared."""
+    files = page.table("left", "left", "right", "left", "left")
+    files.columns[1].no_wrap = False
+    for name, side in (("A", audit.a), ("B", audit.b)):
+        shape = f"{side.rows:,} {page.glyphs.times} {side.dim}"
+        source = page.text(side.uri)
+        files.add_row(Text(name, "bold"), source, shape, side.dtype, _norms(page, side))
+    yield files
+    queries = queries_asked(audit)
+    facts = [
+        f"paired by {'position' if audit.pairing.by == 'row' else 'id'}",
+        count(audit.pairing.distinct_rows, "distinct row"),
+        audit.metric,
+        f"k {audit.k}",
+        None if queries is None else f"{queries:,} queries",
+    ]
+    yield Text(page.join(facts))
+
+
+def _norms(page: Page, side: SetInfo) -> str:
+    if side.normalized:
+        return "normalised"
+    return f"norms {side.norm_min:.3g}{page.glyphs.range}{side.norm_max:.3g}"
+
+
+def retrieval(page: Page, audit: Audit) -> Iterator[RenderableType]:
+    """Yield the recalls with interval, chance and a bar on which what is asked is marked."""
+    shortest, longest = BAR_COLUMNS
+    intervals = f"{level(audit.policy.confidence)} interval"
+    columns = min(page.width - INDENT - EVIDENCE_COLUMNS - len(intervals), longest)
+    drawn = columns >= shortest
+    table = page.table("left", "left", "right", "right", "right", "left", "left")
+    scale = f"0{'1':>{columns - 1}}" if drawn else ""
+    table.add_row("", "", "recall", intervals, "chance", "", scale)
+    for group, lines in groupby(RETRIEVAL, key=lambda line: line.group):
+        label = group
+        for line in lines:
+            measure = audit.measures[line.id]
+            table.add_row(label, line.label, *_evidence(page, audit, line, measure, columns, drawn))
+            label = ""
+    yield table
+    yield Text(_legend(page, audit, drawn))
+
+
+def _evidence(
+    page: Page, audit: Audit, line: Line, measure: Measure, columns: int, drawn: bool
+) -> tuple[str | Text, ...]:
+    wanted = asked(line, audit.policy, measure.chance)
+    sign, style = _standing(page, measure, wanted)
+    bar: str | Text = ""
+    if drawn and measure.value is not None:
+        bar = page.bar(measure.value, wanted, columns, style)
+    return (
+        page.number(measure.value),
+        page.interval(measure.ci),
+        page.number(measure.chance),
+        Text(sign, style),
+        bar,
+    )
+
+
+def _standing(page: Page, measure: Measure, wanted: float | None) -> tuple[str, str]:
+    """Return the sign and the style for a measure against what is asked of it."""
+    if measure.value is None or wanted is None:
+        return " ", ""
+    match held_against(measure, wanted):
+        case True:
+            return page.glyphs.met, "green"
+        case False:
+            return page.glyphs.missed, "red"
+        case None:
+            return page.glyphs.open, "magenta"
+
+
+def _legend(page: Page, audit: Audit, drawn: bool) -> str:
+    policy = audit.policy
+    mark = f"{page.glyphs.mark} " if drawn else ""
+    return (
+        f"{mark}asked: {policy.min_recall:g} as stored and mixed, "
+        f"{policy.min_aligned_recall:g} mapped, {1 - policy.max_mispaired:g} partner found"
+    )
+
+
+def similarity(page: Page, audit: Audit) -> Iterator[RenderableType]:
+    """Yield what explains the verdict without deciding it."""
+    table = page.table("left", "right", "right", "left")
+    table.columns[3].no_wrap = False
+    table.add_row("", "A to B", "B to A", "")
+    for line in SIMILARITY:
+        shown = [audit.measures[name] for name in line.ids]
+        values = [page.number(measure.value) for measure in shown]
+        p_value = shown[0].p_value
+        note = line.note if p_value is None else f"{line.note}; {probability(p_value)}"
+        table.add_row(line.label, *values, *[""] * (2 - len(values)), note)
+    yield table
+
+
+def data(page: Page, audit: Audit) -> Iterator[RenderableType]:
+    """Yield what is noteworthy about the rows and their pairing, or that nothing is."""
+    pairing = audit.pairing
+    remarks = [
+        *_health("A", audit.a),
+        *_health("B", audit.b),
+        *_counted(pairing.only_in_a, "only in A"),
+        *_counted(pairing.only_in_b, "only in B"),
+        *_counted(pairing.dropped_rows, "left out"),
+    ]
+    for remark in remarks or ["every row is paired; none is zero, non-finite or repeated"]:
+        yield Text(remark)
+    mispaired = pairing.mispaired_fraction
+    if mispaired.value is not None:
+        between = ""
+        if mispaired.ci is not None:
+            low, high = map(percent, mispaired.ci)
+            between = f" ({level(audit.policy.confidence)} interval {low} to {high})"
+        yield Text(f"{percent(mispaired.value)} of the pairs look mispaired{between}")
+
+
+def _health(name: str, side: SetInfo) -> list[str]:
+    return [
+        *_counted(side.zero_rows, f"of {name} all zero"),
+        *_counted(side.nonfinite_rows, f"of {name} with NaN or infinity"),
+        *_counted(side.duplicate_rows, f"of {name} repeating an earlier one"),
+    ]
+
+
+def _counted(rows: int, what: str) -> list[str]:
+    return [f"{count(rows, 'row')} {what}"] if rows else []
+
+
+def findings(page: Page, audit: Audit) -> Iterator[RenderableType]:
+    """Yield every finding under its severity."""
+    table = page.table("left", "left", "left")
+    table.columns[2].no_wrap = False
+    for finding in audit.findings:
+        style = SEVERITY_STYLES[finding.severity]
+        sign = page.glyphs.severities[finding.severity]
+        table.add_row(Text(sign, style), Text(finding.severity, style), page.text(finding.message))
+    yield table
+
+
+def next_steps(page: Page, audit: Audit) -> Iterator[RenderableType]:
+    """Yield what to do, and the commands for it on one line each."""
+    advice = audit.recommendation
+    yield page.text(advice.action)
+    expected = advice.expected_recall
+    facts = page.join(
+        [
+            f"{advice.map} map" if advice.map else None,
+            DIRECTIONS[advice.direction] if advice.direction else None,
+            advice.grade,
+            None if expected is None else f"expected recall {share(expected)}",
+        ]
+    )
+    if facts:
+        yield Text(facts)
+    if advice.commands:
+        yield Text("")
+    for command in advice.commands:
+        yield _unwrapped(page, command)
+
+
+def _unwrapped(page: Page, command: str) -> Text:
+    """Return a command that stays on one line, however long."""
+    text = page.text(command, "bold")
+    text.no_wrap = True
+    text.overflow = "ignore"
+    text.pad_left(INDENT)
+    return text

@@ -1,0 +1,104 @@
+"""The report for a person, drawn with rich: the verdict first, then its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
+
+from rich.segment import Segment
+from rich.text import Text
+
+from embaudit.report import details, sections
+from embaudit.report.glyphs import glyphs_for
+from embaudit.report.page import INDENT, Page
+from embaudit.report.plain import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+    from embaudit.result import Audit
+
+    Placed: TypeAlias = tuple[int, RenderableType]
+    """How far a part is indented, and the part."""
+
+WIDTHS = (72, 100)
+"""Narrower tables say nothing, so the terminal wraps them; longer lines are hard to follow."""
+
+
+def render(audit: Audit, *, verbose: bool = False) -> Report:
+    """Return the report as a renderable for a console of any width and encoding.
+
+    Print it with ``crop=False``: commands stay on one line so that they can be copied.
+
+    Parameters
+    ----------
+    audit : Audit
+    verbose : bool
+        Add every measure, the view of the other metrics and the time of each stage.
+    """
+    return Report(audit, verbose)
+
+
+def one_line(audit: Audit) -> str:
+    """Return the verdict and why, in one line."""
+    return printable(f"{audit.verdict}: {audit.summary}")
+
+
+class Report:
+    """A rich renderable that chooses its signs by what the console can show."""
+
+    def __init__(self, audit: Audit, verbose: bool) -> None:
+        self._audit = audit
+        self._verbose = verbose
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Yield the lines, without trailing spaces."""
+        narrowest, widest = WIDTHS
+        width = max(narrowest, min(options.max_width, widest))
+        page = Page(glyphs_for(options), options.encoding, width)
+        for indent, part in self._parts(page):
+            room = width - indent
+            if isinstance(part, Text) and part.no_wrap:
+                room = max(room, part.cell_len)
+            for line in console.render_lines(part, options.update(width=room), pad=False):
+                yield from _without_trailing_spaces([Segment(" " * indent), *line])
+                yield Segment.line()
+
+    def _parts(self, page: Page) -> Iterator[Placed]:
+        audit = self._audit
+        yield 0, sections.verdict(page, audit)
+        yield 0, page.text(audit.summary)
+        yield from _headed("Compared", sections.compared(page, audit))
+        found = f"share of the true top {audit.k} found; A in B: A's vectors search B"
+        yield from _headed("Retrieval", sections.retrieval(page, audit), found)
+        explains = "explains the verdict, does not decide it"
+        yield from _headed("Similarity", sections.similarity(page, audit), explains)
+        yield from _headed("Data", sections.data(page, audit))
+        if audit.findings:
+            yield from _headed("Findings", sections.findings(page, audit))
+        yield from _headed("Next", sections.next_steps(page, audit))
+        if self._verbose:
+            yield from _headed("Measures", details.measures(page, audit))
+            if audit.metrics:
+                yield from _headed("Metrics", details.metrics(page, audit))
+            yield from _headed("Time", details.timing(page, audit))
+
+
+def _headed(
+    title: str, parts: Iterable[RenderableType], remark: str | None = None
+) -> Iterator[Placed]:
+    yield 0, Text("")
+    yield 0, Text.assemble((title, "bold"), f"  {remark}" if remark else "")
+    for part in parts:
+        yield INDENT, part
+
+
+def _without_trailing_spaces(line: list[Segment]) -> Iterator[Segment]:
+    """Yield a line as rich pads it, less its padding, which would be copied along."""
+    rest = list(line)
+    while rest and not rest[-1].text.strip(" "):
+        rest.pop()
+    if rest:
+        last = rest.pop()
+        yield from rest
+        yield Segment(last.text.rstrip(" "), last.style)

@@ -1,0 +1,241 @@
+"""The Audit value: everything one comparison found, as frozen models that are the JSON schema."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from numbers import Real
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationInfo, field_validator
+
+from embaudit.datatypes import Metric, Verdict
+from embaudit.errors import UsageError, did_you_mean
+
+SCHEMA_VERSION = "1"
+SIGNIFICANT_DIGITS = 6
+
+RANK = {
+    Verdict.SAFE: 0,
+    Verdict.DEGRADED: 1,
+    Verdict.ALIGN: 2,
+    Verdict.CONCATENATE: 3,
+    Verdict.MISPAIRED: 4,
+    Verdict.UNRELATED: 4,
+    Verdict.INCONCLUSIVE: 4,
+}
+"""Order for gating, best first."""
+
+Requirement = Literal["safe", "degraded", "align", "concatenate"]
+CI = tuple[float, float]
+
+
+class Value(BaseModel):
+    """A frozen value without NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+ALLOWED: dict[str, tuple[Callable[[float], bool], str]] = {
+    "min_recall": (lambda share: 0 < share <= 1, "above 0 and at most 1"),
+    "min_aligned_recall": (lambda share: 0 < share <= 1, "above 0 and at most 1"),
+    "max_mispaired": (lambda share: 0 <= share < 1, "of at least 0 and below 1"),
+    "min_matched": (lambda share: 0 <= share <= 1, "from 0 to 1"),
+    "confidence": (lambda share: 0.5 <= share < 1, "of at least 0.5 and below 1"),
+    "max_queries": (lambda count: count >= 1 and count % 1 == 0, "that is whole and at least 1"),
+}
+"""What each number of a policy may be, and how to say so."""
+
+
+class Policy(Value):
+    """What the user asks for; see DESIGN of the verdict in docs/verdicts.md.
+
+    Raises
+    ------
+    UsageError
+        For a value out of its range; names the option, the value and the range.
+    """
+
+    require: Requirement = "safe"
+    min_recall: float = 0.90
+    min_aligned_recall: float = 0.70
+    max_mispaired: float = 0.02
+    min_matched: float = 0.90
+    confidence: float = 0.95
+    max_queries: int = 16_384
+
+    @field_validator(*ALLOWED, mode="before")
+    @classmethod
+    def _refuse_out_of_range(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse with one line before pydantic would, with a report of several."""
+        name = str(info.field_name)
+        allowed, meaning = ALLOWED[name]
+        if not isinstance(value, Real) or not allowed(float(value)):
+            raise UsageError(f"--{name.replace('_', '-')} {value}: expected a number {meaning}")
+        return value
+
+    @field_validator("require", mode="before")
+    @classmethod
+    def _refuse_unknown_verdict(cls, value: object) -> object:
+        known = get_args(Requirement)
+        if value not in known:
+            raise UsageError(
+                f"--require {value}: expected one of {', '.join(known)}"
+                f"{did_you_mean(str(value), known)}"
+            )
+        return value
+
+    def checked(self) -> Policy:
+        """Return this policy, checked again: ``model_copy`` changes values without looking."""
+        return Policy.model_validate(self.model_dump())
+
+
+class SetInfo(Value):
+    """One side: what the file holds and its health, counted over all stored rows."""
+
+    uri: str
+    rows: int
+    dim: int
+    dtype: str
+    normalized: bool
+    zero_rows: int
+    nonfinite_rows: int
+    duplicate_rows: int
+    norm_min: float
+    norm_mean: float
+    norm_max: float
+
+
+class Estimate(Value):
+    """A value with its interval; both null where it could not be measured."""
+
+    value: float | None = None
+    ci: CI | None = None
+
+
+class Pairing(Value):
+    """How rows were matched and how many of them remain."""
+
+    by: Literal["row", "id"]
+    rows: int
+    distinct_rows: int
+    only_in_a: int
+    only_in_b: int
+    dropped_rows: int
+    mispaired_fraction: Estimate
+
+
+class Measure(Value):
+    """One number with what is needed to read it.
+
+    ``value`` is null where the measure does not apply or is undefined; ``reason`` says why.
+    """
+
+    value: float | None
+    reason: str | None = None
+    ci: CI | None = None
+    chance: float | None = None
+    p_value: float | None = None
+    n: int | None = None
+    k: int | None = None
+    queries: int | None = None
+    title: str
+    better: Literal["higher", "lower"]
+
+
+class MetricRow(Value):
+    """One metric's view of the pair, on a seeded sample of ``n`` rows."""
+
+    metric: str
+    overlap: float | None
+    recall_a_to_b: float | None
+    recall_b_to_a: float | None
+    rsa: float | None
+    n: int
+    k: int
+
+
+class Recommendation(Value):
+    """What to do next; ``commands`` run as printed."""
+
+    action: str
+    map: Literal["orthogonal", "linear"] | None = None
+    direction: Literal["a_to_b", "b_to_a", "both"] | None = None
+    grade: Literal["excellent", "good", "fair"] | None = None
+    expected_recall: float | None = None
+    commands: list[str] = []
+
+
+class Finding(Value):
+    """Something the user should know; explains the verdict and never changes it silently."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
+
+    id: str
+    severity: Literal["info", "warning", "error"]
+    message: str
+
+
+class Audit(Value):
+    """The whole result of one comparison."""
+
+    schema_version: str = SCHEMA_VERSION
+    embaudit_version: str
+    verdict: Verdict
+    candidates: list[Verdict]
+    summary: str
+    policy: Policy
+    metric: Metric
+    k: int
+    seed: int
+    a: SetInfo
+    b: SetInfo
+    pairing: Pairing
+    measures: dict[str, Measure]
+    metrics: list[MetricRow]
+    recommendation: Recommendation
+    findings: list[SerializeAsAny[Finding]]
+    timing: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types, numbers rounded to 6 significant digits."""
+        rounded = _rounded(self.model_dump(mode="json"))
+        assert isinstance(rounded, dict)
+        return rounded
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Return the JSON document; NaN cannot occur in it."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
+
+    def exit_code(self, require: Requirement | None = None) -> Literal[0, 1, 3]:
+        """Return the gate's answer.
+
+        Parameters
+        ----------
+        require : str, optional
+            The worst acceptable verdict; default is the policy's.
+
+        Returns
+        -------
+        int
+            0 when every candidate verdict is at least `require`, 1 when none is, 3 when some are.
+        """
+        limit = RANK[Verdict(require or self.policy.require)]
+        passing = [RANK[candidate] <= limit for candidate in self.candidates]
+        if passing and all(passing):
+            return 0
+        return 3 if any(passing) else 1
+
+
+def _rounded(value: object) -> object:
+    """Round every float to `SIGNIFICANT_DIGITS`, recursively."""
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} cannot be written to JSON")
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+    if isinstance(value, dict):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value

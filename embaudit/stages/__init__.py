@@ -1,0 +1,1 @@
+"""The stages of one comparison, in the order in which `embaudit.audit` runs them."""

@@ -1,0 +1,224 @@
+"""Stage 4: pass 2, with more queries and more ranks until the verdict is decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from embaudit.maps.cross_fit import DIRECTIONS, CrossFit
+from embaudit.measures.neighbors import (
+    MAPS,
+    OVERLAP,
+    RAW,
+    QueryResults,
+    applicable,
+    mixed_id,
+    partner_id,
+    recall_id,
+)
+from embaudit.measures.pairing import Mispairing
+from embaudit.measures.retrieval import NeighbourSearch
+from embaudit.stages.ledger import Ledger
+from embaudit.stages.population import Population
+from embaudit.stages.rank_sample import RankSample
+from embaudit.stats.intervals import (
+    Interval,
+    chance_corrected,
+    clopper_pearson,
+    looks,
+    mean_interval,
+)
+from embaudit.streaming.fold_moments import FOLDS
+from embaudit.streaming.search import Corpus
+from embaudit.verdict import Decision, Evidence, PairingEvidence, Recall, decide
+
+FIRST_QUERIES = 512
+ENDLESS = 1 << 62
+"""Population for questions that reach beyond these rows: no sample makes their answer exact."""
+
+
+@dataclass(frozen=True)
+class RetrievalStage:
+    """The decision, and what it rests on.
+
+    Attributes
+    ----------
+    evidence : Evidence
+    decision : Decision
+    results : QueryResults or None
+    mispairing : Mispairing or None
+        None, like `results`, where too few rows are left to search.
+    without_suspects : Decision or None
+        For `mispaired`: the decision on the queries whose partner ranks well.
+    """
+
+    evidence: Evidence
+    decision: Decision
+    results: QueryResults | None = None
+    mispairing: Mispairing | None = None
+    without_suspects: Decision | None = None
+
+
+def measure_retrieval(
+    population: Population, maps: CrossFit | None, ledger: Ledger
+) -> RetrievalStage:
+    """Search, judge and decide; double the queries while more of them could decide."""
+    options = population.options
+    fewest = 4 * options.k + 2
+    if maps is None or population.n < fewest:
+        ledger.skip(applicable(True), f"fewer than 4k + 2 = {fewest} distinct rows")
+        evidence = _evidence(population)
+        return RetrievalStage(evidence, decide(evidence, options.policy))
+    search = NeighbourSearch(
+        pair=population.pair,
+        a=_corpus(population, "a"),
+        b=_corpus(population, "b"),
+        k=options.k,
+        map_rows=maps.transform,
+        seed=options.seed,
+        workers=options.workers,
+    )
+    ranks = RankSample(population, maps)
+    most = min(population.n, options.policy.max_queries)
+    count = min(FIRST_QUERIES, most)
+    with ledger.stage("neighbours"):
+        results = search.run(population.order[:count], options.progress)
+    while True:
+        with ledger.stage("ranks"):
+            mispairing = ranks.judged(results)
+        evidence = _evidence(population, results, _pairing(mispairing, ranks.judged_raw()))
+        decision = decide(evidence, options.policy)
+        if not decision.open or count == most:
+            break
+        wanted = min(2 * count, most)
+        with ledger.stage("neighbours"):
+            more = search.run(population.order[count:wanted], options.progress)
+        results, count = results.extended(more), wanted
+    _record(population, results, evidence, ledger)
+    without = None
+    if decision.reason == "mispaired":
+        without = _without_suspects(population, results, mispairing)
+    return RetrievalStage(evidence, decision, results, mispairing, without)
+
+
+def _corpus(population: Population, side: str) -> Corpus:
+    source = population.pair.a if side == "a" else population.pair.b
+    scanned = population.scan.a if side == "a" else population.scan.b
+    return Corpus(source, scanned.preparation, population.kept, population.half)
+
+
+def _alpha(population: Population) -> float:
+    """Return 1 - confidence, split over the sample sizes that may be looked at."""
+    policy = population.options.policy
+    most = min(population.n, policy.max_queries)
+    return (1.0 - policy.confidence) / looks(min(FIRST_QUERIES, most), most)
+
+
+def _pairing(best: Mispairing, raw: Mispairing | None) -> PairingEvidence:
+    raw = raw or best
+    return PairingEvidence(
+        fraction=best.fraction,
+        flat=best.flat,
+        by_raw=best.by_raw,
+        median_rank=best.median_rank,
+        raw_fraction=raw.fraction,
+        raw_flat=raw.flat,
+    )
+
+
+def _evidence(
+    population: Population,
+    results: QueryResults | None = None,
+    pairing: PairingEvidence | None = None,
+    rows: int | None = None,
+) -> Evidence:
+    """Put the evidence for the rules together; `rows` is the population of the intervals."""
+    alpha = _alpha(population)
+    rows = rows or population.n
+    recalls: dict[tuple[str, str], Recall] = {}
+    mixed: dict[str, Recall] = {}
+    partners: dict[str, Interval] = {}
+    related = False
+    if results is not None:
+        for direction in DIRECTIONS:
+            for kind in (RAW, *MAPS):
+                key = recall_id(direction, kind)
+                if key in results.values:
+                    recalls[direction, kind] = _recall(results, key, rows, alpha)
+            key = partner_id(direction)
+            if key in results.values:
+                hits = int(results.values[key].sum())
+                partners[direction] = clopper_pearson(hits, len(results.rows), alpha)
+        for side in ("a", "b"):
+            if mixed_id(side) in results.values:
+                mixed[side] = _recall(results, mixed_id(side), rows, alpha)
+        overlap = mean_interval(results.values[OVERLAP], ENDLESS, alpha)
+        related = overlap.low > mean_interval(results.chance[OVERLAP], ENDLESS, alpha).high
+    return Evidence(
+        rows=population.n,
+        fit_rows=population.n - population.n // FOLDS,
+        dims=population.dims,
+        k=population.options.k,
+        identical=population.scan.identical,
+        matched_fraction=1.0,
+        recalls=recalls,
+        mixed=mixed,
+        partners=partners,
+        related=related,
+        pairing=pairing,
+    )
+
+
+def _recall(results: QueryResults, key: str, rows: int, alpha: float) -> Recall:
+    values, chance = results.values[key], results.chance[key]
+    return Recall(
+        plain=mean_interval(values, rows, alpha),
+        corrected=chance_corrected(values, chance, rows, alpha),
+        chance=float(chance.mean()),
+    )
+
+
+def _without_suspects(
+    population: Population, results: QueryResults, mispairing: Mispairing
+) -> Decision | None:
+    """Decide again on the queries whose partner ranks well; None when too few are left."""
+    suspects = np.isin(results.rows, mispairing.suspects)
+    clean = int((~suspects).sum())
+    if clean < 4 * population.options.k + 2:
+        return None
+    rows = max(clean, round(population.n * clean / len(results.rows)))
+    none = Interval(0.0, 0.0, 0.0)
+    assumed = PairingEvidence(none, False, mispairing.by_raw, 0.0, none, False)
+    evidence = _evidence(population, results.subset(~suspects), rows=rows)
+    return decide(replace(evidence, pairing=assumed), population.options.policy)
+
+
+def _record(
+    population: Population, results: QueryResults, evidence: Evidence, ledger: Ledger
+) -> None:
+    """Record every measure of retrieval."""
+    count, alpha = len(results.rows), _alpha(population)
+    for key, reason in applicable(population.same_dim).items():
+        if reason is not None:
+            ledger.skip([key], reason)
+    for direction, share in evidence.partners.items():
+        ledger.put(
+            partner_id(direction),
+            share.value,
+            n=population.n,
+            ci=(share.low, share.high),
+            chance=1.0 / population.n,
+            queries=count,
+        )
+    for key, chance in results.chance.items():
+        interval = mean_interval(results.values[key], population.n, alpha)
+        ledger.put(
+            key,
+            interval.value,
+            n=population.n,
+            ci=(interval.low, interval.high),
+            chance=float(chance.mean()),
+            k=population.options.k,
+            queries=count,
+        )

@@ -1,0 +1,1 @@
+"""Accumulators and kernels on checked arrays."""

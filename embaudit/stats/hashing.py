@@ -1,0 +1,80 @@
+"""Hashes of whole rows, and which rows repeat an earlier one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embaudit.datatypes import Mask, Stored
+
+Hashes = NDArray[np.uint64]
+
+ROWS_AT_ONCE = 128
+"""Rows hashed together: small enough that a temporary stays in cache."""
+
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+class RowHasher:
+    """Seeded multilinear hash of the bytes of a row (Carter and Wegman 1979), 64 bits.
+
+    Every 32-bit half of a row's words has a random weight of its own modulo 2^64: rows that
+    differ only in sign bits, or only in high mantissa bits, still differ in the sum.
+
+    Parameters
+    ----------
+    dim : int
+    dtype : numpy.dtype
+        Stored type of the rows.
+    """
+
+    def __init__(self, dim: int, dtype: np.dtype[np.generic]) -> None:
+        self._bytes = dim * dtype.itemsize
+        self._words = -(-self._bytes // 8)
+        generator = np.random.default_rng(0x656D6261)
+        low, high = generator.integers(0, 2**64, (2, self._words), dtype=np.uint64)
+        self._low, self._high = low | np.uint64(1), high | np.uint64(1)
+
+    def __call__(self, stored: Stored) -> Hashes:
+        """Return one hash a row, shape (m,); equal rows (0.0 and -0.0 too) have equal hashes."""
+        hashes = np.empty(len(stored), np.uint64)
+        for start in range(0, len(stored), ROWS_AT_ONCE):
+            words = self._as_words(stored[start : start + ROWS_AT_ONCE])
+            sums = np.einsum("ij,j->i", words, self._low)
+            sums += np.einsum("ij,j->i", words >> np.uint64(32), self._high)
+            hashes[start : start + ROWS_AT_ONCE] = sums
+        return mixed(hashes)
+
+    def _as_words(self, stored: Stored) -> NDArray[np.uint64]:
+        """View rows as 64-bit words, zero-padded to a multiple of eight bytes."""
+        # Adding zero turns -0.0 into 0.0, which compares equal but has another byte pattern.
+        if stored.dtype.kind == "f":
+            stored = stored + stored.dtype.type(0)
+        raw = np.ascontiguousarray(stored).view(np.uint8).reshape(len(stored), self._bytes)
+        if self._bytes != self._words * 8:
+            padded = np.zeros((len(stored), self._words * 8), np.uint8)
+            padded[:, : self._bytes] = raw
+            raw = padded
+        return raw.view(np.uint64)
+
+
+def mixed(hashes: Hashes) -> Hashes:
+    """Return hashes whose every bit depends on every bit of the input (a 64-bit finaliser)."""
+    hashes = hashes ^ (hashes >> np.uint64(32))
+    hashes *= GOLDEN
+    hashes ^= hashes >> np.uint64(29)
+    return hashes
+
+
+def joint(first: Hashes, second: Hashes) -> Hashes:
+    """Return one hash for each pair of hashes; not symmetric."""
+    return mixed(first * GOLDEN + mixed(second))
+
+
+def first_occurrences(hashes: Hashes) -> Mask:
+    """Mark the rows whose hash no earlier row has, shape (n,)."""
+    order = np.argsort(hashes, kind="stable")
+    ordered = hashes[order]
+    first = np.ones(len(hashes), np.bool_)
+    first[order[1:]] = ordered[1:] != ordered[:-1]
+    return first

@@ -1,0 +1,154 @@
+"""Mergeable second moments of paired rows: the augmented Gram matrix of one pass.
+
+For rows ``z = [x - x0 | y - y0 | a | b | 1]`` with ``a = ||x - x0||^2`` and ``b = ||y - y0||^2``
+the matrix ``sum z z^T`` holds the count, the means, all covariances and the fourth-order terms of
+the debiased HSIC. It is one symmetric product per block and adds up over blocks, files and
+machines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embaudit.datatypes import Matrix, Vector
+
+EXTRA = 3
+"""Columns behind x and y: a, b and the constant."""
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Centred sums of products of `n` paired rows.
+
+    Attributes
+    ----------
+    n : int
+    mean_x, mean_y : float64 arrays, shapes (p,) and (q,)
+    xx, xy, yy : float64 arrays, shapes (p, p), (p, q), (q, q)
+        ``X~^T X~``, ``X~^T Y~``, ``Y~^T Y~`` of the centred rows (sums, not divided by n).
+    """
+
+    n: int
+    mean_x: Vector
+    mean_y: Vector
+    xx: Matrix
+    xy: Matrix
+    yy: Matrix
+
+    def swapped(self) -> Scatter:
+        """Return the same sums with the roles of x and y exchanged."""
+        return Scatter(self.n, self.mean_y, self.mean_x, self.yy, self.xy.T, self.xx)
+
+
+class Moments:
+    """Accumulator of the augmented Gram matrix; associative under `merge`.
+
+    Parameters
+    ----------
+    shift_x, shift_y : float64 arrays, shapes (p,) and (q,)
+        Provisional means. Any values are correct; values near the means keep the digits of data
+        whose mean is large against its deviation.
+    """
+
+    def __init__(self, shift_x: Vector, shift_y: Vector) -> None:
+        self.p, self.q = len(shift_x), len(shift_y)
+        self.shift = np.concatenate([shift_x, shift_y]).astype(np.float64)
+        width = self.p + self.q + EXTRA
+        self.gram: Matrix = np.zeros((width, width))
+
+    @property
+    def n(self) -> int:
+        """Number of rows seen."""
+        return round(float(self.gram[-1, -1]))
+
+    def update(self, x: NDArray[Any], y: NDArray[Any]) -> None:
+        """Add paired rows, shapes (m, p) and (m, q), any floating dtype, summed in float64."""
+        z = np.empty((len(x), self.p + self.q + EXTRA))
+        np.subtract(x, self.shift[: self.p], out=z[:, : self.p])
+        np.subtract(y, self.shift[self.p :], out=z[:, self.p : self.p + self.q])
+        complete(z, self.p, self.q)
+        self.add(z.T @ z)
+
+    def add(self, gram: NDArray[Any]) -> None:
+        """Add the Gram matrix of a block of augmented rows with the same shifts."""
+        self.gram += gram
+
+    def merge(self, other: Moments) -> Moments:
+        """Return the moments of both sets of rows, about this one's shifts."""
+        merged = Moments(self.shift[: self.p], self.shift[self.p :])
+        merged.gram = self.gram + other.rebased(self.shift).gram
+        return merged
+
+    def rebased(self, shift: Vector) -> Moments:
+        """Return the same moments about another shift, ``G' = T G T^T``.
+
+        ``x' = x + d`` makes ``a' = a + 2 d.x + |d|^2``: linear in the augmented row.
+        """
+        if np.array_equal(shift, self.shift):
+            return self
+        p, q = self.p, self.q
+        moved = Moments(shift[:p], shift[p:])
+        offset = self.shift - shift
+        transform = np.eye(p + q + EXTRA)
+        transform[: p + q, -1] = offset
+        for row, part in ((p + q, slice(0, p)), (p + q + 1, slice(p, p + q))):
+            transform[row, part] = 2.0 * offset[part]
+            transform[row, -1] = offset[part] @ offset[part]
+        moved.gram = transform @ self.gram @ transform.T
+        return moved
+
+    def scatter(self) -> Scatter:
+        """Return means and centred sums of products."""
+        p, q, n = self.p, self.q, self.gram[-1, -1]
+        sums = self.gram[: p + q, -1]
+        centred = self.gram[: p + q, : p + q] - np.outer(sums, sums) / n
+        mean = sums / n + self.shift
+        return Scatter(
+            self.n, mean[:p], mean[p:], centred[:p, :p], centred[:p, p:], centred[p:, p:]
+        )
+
+    def norm_products(self) -> tuple[float, float, float]:
+        """Return ``sum_i ||x~_i||^4``, ``sum_i ||x~_i||^2 ||y~_i||^2``, ``sum_i ||y~_i||^4``.
+
+        The rows are centred; the middle one is k of the debiased HSIC, the outer ones are k of
+        HSIC(X, X) and HSIC(Y, Y).
+        """
+        x = (slice(0, self.p), self.p + self.q)
+        y = (slice(self.p, self.p + self.q), self.p + self.q + 1)
+        return self._norm_product(x, x), self._norm_product(x, y), self._norm_product(y, y)
+
+    def _norm_product(self, first: tuple[slice, int], second: tuple[slice, int]) -> float:
+        """Expand ``sum (a - 2 m.x + |m|^2)(b - 2 v.y + |v|^2)`` over the Gram entries."""
+        (xs, a), (ys, b) = first, second
+        gram, n = self.gram, self.gram[-1, -1]
+        m, v = gram[xs, -1] / n, gram[ys, -1] / n
+        mm, vv = m @ m, v @ v
+        return float(
+            gram[a, b]
+            - 2.0 * (v @ gram[a, ys])
+            - 2.0 * (m @ gram[b, xs])
+            + 4.0 * (m @ gram[xs, ys] @ v)
+            + vv * gram[a, -1]
+            + mm * gram[b, -1]
+            - 3.0 * n * mm * vv
+        )
+
+
+def complete(z: NDArray[Any], p: int, q: int) -> None:
+    """Fill the columns a, b and 1 of augmented rows whose x and y parts are in place."""
+    x, y = z[:, :p], z[:, p : p + q]
+    np.einsum("ij,ij->i", x, x, out=z[:, p + q])
+    np.einsum("ij,ij->i", y, y, out=z[:, p + q + 1])
+    z[:, -1] = 1.0
+
+
+def total(parts: list[Moments]) -> Moments:
+    """Return the moments of all parts together; at least one part."""
+    merged = parts[0]
+    for part in parts[1:]:
+        merged = merged.merge(part)
+    return merged

@@ -1,0 +1,249 @@
+"""Exact nearest neighbours: a mergeable accumulator of the best scores, and what settles them.
+
+Scores from a float32 product order rows up to an error bound. More candidates than asked for are
+kept, and only where the bound leaves the order around the k-th best open are the candidates
+scored again in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embaudit.datatypes import Mask, Matrix, Rows, ScoreFunction, Vector
+
+CANDIDATES_PER_NEIGHBOUR = 4
+NO_ROW = -1
+
+
+class TopK:
+    """The `size` best rows of each query; associative under `merge`.
+
+    Equal scores go to the lower row. Blocks must come in ascending order of rows, so that a later
+    row needs a strictly better score.
+
+    Parameters
+    ----------
+    queries : int
+    size : int
+        Rows kept for each query.
+    """
+
+    def __init__(self, queries: int, size: int) -> None:
+        self.scores: Matrix = np.full((queries, size), -np.inf)
+        self.rows: Rows = np.full((queries, size), NO_ROW, np.int64)
+        self._pending: list[tuple[Rows, Rows, NDArray[Any]]] = []
+        self._pending_count = 0
+
+    @property
+    def thresholds(self) -> Vector:
+        """Return the score a further row must exceed, shape (queries,); may lag behind."""
+        return self.scores[:, -1].copy()
+
+    def add(self, queries: Rows, rows: Rows, scores: NDArray[Any]) -> None:
+        """Offer (query, row, score) triples."""
+        self._pending.append((queries, rows, scores))
+        self._pending_count += len(queries)
+        # Sorting pays once enough has come together; while slots are empty thresholds are urgent.
+        if 2 * self._pending_count >= self.scores.size or self.rows[0, -1] == NO_ROW:
+            self.flush()
+
+    def merge(self, other: TopK) -> TopK:
+        """Return the best rows of both accumulators."""
+        merged = TopK(*self.scores.shape)
+        for part in (self, other):
+            part.flush()
+            queries, slots = np.nonzero(part.rows != NO_ROW)
+            merged._pending.append(
+                (queries, part.rows[queries, slots], part.scores[queries, slots])
+            )
+        merged.flush()
+        return merged
+
+    def flush(self) -> None:
+        """Work off what has been offered."""
+        if not self._pending:
+            return
+        held, slots = np.nonzero(self.rows != NO_ROW)
+        queries = np.concatenate([held, *(part[0] for part in self._pending)])
+        rows = np.concatenate([self.rows[held, slots], *(part[1] for part in self._pending)])
+        scores = np.concatenate([self.scores[held, slots], *(part[2] for part in self._pending)])
+        self._pending, self._pending_count = [], 0
+        order = np.lexsort((rows, -scores, queries))
+        queries, rows, scores = queries[order], rows[order], scores[order]
+        starts = np.searchsorted(queries, np.arange(len(self.rows)))
+        rank = np.arange(len(queries)) - starts[queries]
+        best = rank < self.scores.shape[1]
+        self.rows[queries[best], rank[best]] = rows[best]
+        self.scores[queries[best], rank[best]] = scores[best]
+
+
+def survivors(
+    scores: NDArray[Any], thresholds: NDArray[Any], size: int
+) -> tuple[Rows, Rows, NDArray[Any]]:
+    """Pick the scores of a block that can enter the best `size` of their query.
+
+    Parameters
+    ----------
+    scores : float array, shape (block rows, queries)
+        Minus infinity marks rows that may not be returned.
+    thresholds : float array, shape (queries,)
+        Scores to exceed; minus infinity while a query's list is not full.
+
+    Returns
+    -------
+    queries, block_rows : int64 arrays
+    scores : float array
+    """
+    if len(scores) > size and np.isneginf(thresholds).any():
+        # The first blocks would pass whole: their own best rows set a threshold that ties reach.
+        local = np.partition(scores, len(scores) - size, axis=0)[len(scores) - size]
+        below = np.nextafter(local, scores.dtype.type(-np.inf))
+        thresholds = np.maximum(thresholds, below)
+    rows, queries = np.nonzero(scores > thresholds)
+    return queries, rows, scores[rows, queries]
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Rows that may be among the k best of each query, scores within `error` of the exact ones.
+
+    Attributes
+    ----------
+    rows : int64 array, shape (m, c)
+        `NO_ROW` where there are fewer.
+    scores : float64 array, shape (m, c)
+        Descending.
+    error : float64 array, shape (m,)
+        Bound of the absolute error of the scores.
+    bound : float64 array, shape (m,)
+        No row left out has a larger (inexact) score; minus infinity when none was left out.
+    """
+
+    rows: Rows
+    scores: Matrix
+    error: Vector
+    bound: Vector
+
+    @classmethod
+    def of(cls, top: TopK, constant: Vector, error: Vector) -> Candidates:
+        """Return the accumulator's rows; `constant` (m,) is added to each query's scores."""
+        top.flush()
+        full = top.rows[:, -1] != NO_ROW
+        scores = top.scores + constant[:, None]
+        return cls(top.rows, scores, error, np.where(full, scores[:, -1], -np.inf))
+
+    def union(self, other: Candidates) -> Candidates:
+        """Return the candidates of two disjoint corpora as one; `self`'s come first in ties."""
+        scores = np.concatenate([self.scores, other.scores], axis=1)
+        rows = np.concatenate([self.rows, other.rows], axis=1)
+        order = np.lexsort((rows, -scores), axis=1)
+        return Candidates(
+            np.take_along_axis(rows, order, axis=1),
+            np.take_along_axis(scores, order, axis=1),
+            np.maximum(self.error, other.error),
+            np.maximum(self.bound, other.bound),
+        )
+
+    def offset(self, rows: int) -> Candidates:
+        """Return the same candidates with row numbers moved up, to tell two corpora apart."""
+        moved = np.where(self.rows == NO_ROW, NO_ROW, self.rows + rows)
+        return Candidates(moved, self.scores, self.error, self.bound)
+
+    def select(self, queries: Rows | Mask) -> Candidates:
+        """Return the candidates of some queries."""
+        return Candidates(
+            self.rows[queries], self.scores[queries], self.error[queries], self.bound[queries]
+        )
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The k best rows of each query, and every candidate that ties with the k-th.
+
+    Attributes
+    ----------
+    rows : int64 array, shape (m, k)
+        Equal scores go to the lower row.
+    reached : int64 array, shape (m, c)
+        Rows whose score reaches the k-th best, `NO_ROW` elsewhere.
+    kth : float64 array, shape (m,)
+        Score of the k-th best row, less the tolerance for ties; exact where `open` is set.
+    open : bool array, shape (m,)
+        Rows that were left out may reach the k-th best: their scores must be asked for.
+    """
+
+    rows: Rows
+    reached: Rows
+    kth: Vector
+    open: Mask
+
+    def hits(self, rows: Rows, exact: ScoreFunction) -> Vector:
+        """Count, for each query, how many of `rows`, shape (m, r), reach its k-th best score.
+
+        `NO_ROW` never counts. A row outside the candidates is scored with `exact` where rows
+        that were left out may reach the k-th best.
+        """
+        hit = np.zeros(rows.shape, np.bool_)
+        for slot in range(rows.shape[1]):
+            hit[:, slot] = (self.reached == rows[:, slot, None]).any(axis=1)
+        hit &= rows != NO_ROW
+        queries, slots = np.nonzero(self.open[:, None] & ~hit & (rows != NO_ROW))
+        if len(queries):
+            scores = exact(queries, rows[queries, slots])
+            hit[queries, slots] = scores >= self.kth[queries]
+        counts: Vector = hit.sum(axis=1).astype(np.float64)
+        return counts
+
+
+def resolve(
+    candidates: Candidates, k: int, exact: ScoreFunction, tolerance: Vector | float
+) -> Neighbours:
+    """Find the k best rows of each query, scoring again only what the error bound leaves open.
+
+    Parameters
+    ----------
+    candidates : Candidates
+        At least k rows for each query.
+    k : int
+    exact : callable
+        ``exact(queries, rows)`` returns float64 scores of pairs.
+    tolerance : float or array, shape (m,)
+        Scores this close are ties.
+    """
+    rows, scores = candidates.rows, candidates.scores
+    margin = 2.0 * candidates.error[:, None]
+    kth = scores[:, k - 1].copy()
+    tolerance = np.broadcast_to(np.asarray(tolerance, np.float64), kth.shape)
+    with np.errstate(invalid="ignore"):
+        near = (np.abs(scores - kth[:, None]) <= margin) & (rows != NO_ROW)
+    unsettled = near.sum(axis=1) > 1
+    near &= unsettled[:, None]
+    settled_scores = scores.copy()
+    queries, slots = np.nonzero(near)
+    if len(queries):
+        settled_scores[queries, slots] = exact(queries, rows[queries, slots])
+        # What is clearly above or below keeps its side whatever the exact scores are.
+        above = (scores > kth[:, None] + margin) & unsettled[:, None]
+        below = (scores < kth[:, None] - margin) & unsettled[:, None]
+        settled_scores[above] = np.inf
+        settled_scores[below] = -np.inf
+        ranked = -np.sort(-settled_scores[unsettled], axis=1)
+        kth[unsettled] = ranked[:, k - 1]
+    limit = kth - tolerance
+    reached = (settled_scores >= limit[:, None]) & (rows != NO_ROW)
+    reached[~unsettled, k:] = False
+    # Order: clearly better than the k-th first, then the ties by row.
+    tied = reached & (settled_scores <= (kth + tolerance)[:, None])
+    group = np.where(reached, tied.astype(np.int64), 2)
+    order = np.lexsort((np.where(group == 1, rows, 0), group), axis=1)[:, :k]
+    is_open = (candidates.bound + candidates.error >= limit) & np.isfinite(candidates.bound)
+    return Neighbours(
+        np.take_along_axis(rows, order, axis=1),
+        np.where(reached, rows, NO_ROW),
+        limit,
+        is_open,
+    )

@@ -1,0 +1,1 @@
+"""The passes: blocks of stored rows through the kernels, in constant memory."""

@@ -1,0 +1,207 @@
+"""The first look at every row: what is valid, zero, repeated, and where the rows lie.
+
+Everything later assumes what this pass has checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from embaudit.data.pair import Pair, even_spans
+from embaudit.datatypes import Mask, Metric, Progress, Span, Stored, Vector
+from embaudit.stats.hashing import Hashes, RowHasher, first_occurrences, joint
+from embaudit.stats.parallel import ordered_map
+from embaudit.stats.prepare import SAFE_FLOAT32_NORMS, Preparation
+
+BLOCK_BYTES = 8 << 20
+NORMALIZED_TOLERANCE = 1e-3
+MEAN_DOMINATES = 8.0
+"""A mean this many times the deviation costs float32 unit rows a digit: prepare in float64."""
+
+
+@dataclass(frozen=True)
+class BlockScan:
+    """What one block of one side contributes."""
+
+    finite: Mask
+    zero: Mask
+    hashes: Hashes
+    norm_min: float
+    norm_max: float
+    norm_sum: float
+    square_sum: float
+    prepared_sum: Vector
+
+
+@dataclass(frozen=True)
+class SideScan:
+    """One side over all matched rows; masks and hashes have shape (rows,)."""
+
+    finite: Mask
+    zero: Mask
+    hashes: Hashes
+    first: Mask
+    norm_min: float
+    norm_max: float
+    norm_mean: float
+    normalized: bool
+    preparation: Preparation
+
+    @property
+    def duplicate_rows(self) -> int:
+        """Number of rows that repeat an earlier row of this side."""
+        return int((~self.first).sum())
+
+    def rescaled(self, scale: float) -> SideScan:
+        """Return the same side prepared with another scale."""
+        return replace(self, preparation=self.preparation.rescaled(scale))
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Both sides, and whether they hold the same bytes."""
+
+    a: SideScan
+    b: SideScan
+    identical: bool
+
+    def kept(self, metric: Metric, keep_duplicates: bool) -> Mask:
+        """Mark the rows that enter the statistics, shape (rows,).
+
+        Left out are non-finite rows, zero rows under cosine, and (unless `keep_duplicates`) rows
+        whose vectors both repeat those of an earlier row.
+        """
+        kept: Mask = self.a.finite & self.b.finite
+        if metric is Metric.COSINE:
+            kept &= ~(self.a.zero | self.b.zero)
+        if not keep_duplicates:
+            kept &= first_occurrences(joint(self.a.hashes, self.b.hashes))
+        return kept
+
+
+def scan(pair: Pair, metric: Metric, workers: int, progress: Progress) -> Scan:
+    """Read every matched row once.
+
+    Parameters
+    ----------
+    pair : Pair
+    metric : Metric
+        Decides what the mean and the scale of `Preparation` refer to.
+    workers : int
+        Threads.
+    progress : Progress
+        Told one step a block.
+    """
+    widest = max(pair.a.dim * pair.a.dtype.itemsize, pair.b.dim * pair.b.dtype.itemsize)
+    spans = even_spans(pair.rows, max(1, BLOCK_BYTES // widest))
+    look_a = partial(_scan_block, metric=metric, hasher=RowHasher(pair.a.dim, pair.a.dtype))
+    look_b = partial(_scan_block, metric=metric, hasher=RowHasher(pair.b.dim, pair.b.dtype))
+    comparable = (pair.a.dim, pair.a.dtype) == (pair.b.dim, pair.b.dtype)
+
+    def look(item: tuple[Span, Stored, Stored]) -> tuple[BlockScan, BlockScan, bool]:
+        _, a, b = item
+        # Bytes, not values: a NaN equals no NaN.
+        same = comparable and np.array_equal(a.view(np.uint8), b.view(np.uint8))
+        return look_a(a), look_b(b), same
+
+    progress.stage("checking rows", len(spans))
+    blocks_a: list[BlockScan] = []
+    blocks_b: list[BlockScan] = []
+    identical = comparable
+    for block_a, block_b, same in ordered_map(look, pair.blocks(spans, workers + 2), workers):
+        blocks_a.append(block_a)
+        blocks_b.append(block_b)
+        identical &= same
+        progress.advance()
+    side_a = _combine(blocks_a, metric, pair.a.dtype)
+    side_b = _combine(blocks_b, metric, pair.b.dtype)
+    # One scale for both sides: scores across the sides, and a mixed index, need one unit.
+    scale = min(side_a.preparation.scale, side_b.preparation.scale)
+    return Scan(side_a.rescaled(scale), side_b.rescaled(scale), identical)
+
+
+def _scan_block(stored: Stored, metric: Metric, hasher: RowHasher) -> BlockScan:
+    """Scan one block of one side."""
+    rows: np.ndarray[tuple[int, int], np.dtype[np.floating]]
+    rows = stored if stored.dtype in (np.float32, np.float64) else stored.astype(np.float32)
+    squares = np.einsum("ij,ij->i", rows, rows).astype(np.float64)
+    low, high = SAFE_FLOAT32_NORMS
+    # NaN, overflow and underflow all fall outside; only those rows are looked at entry by entry.
+    odd = np.flatnonzero(~((squares > low * low) & (squares < high * high)))
+    finite = np.ones(len(rows), np.bool_)
+    norms = np.sqrt(squares)
+    if len(odd):
+        finite[odd] = np.isfinite(rows[odd]).all(axis=1)
+        wide = np.where(finite[odd, None], rows[odd], 0.0).astype(np.float64)
+        largest = np.abs(wide).max(axis=1)
+        divisor = np.where(largest > 0.0, largest, 1.0)
+        norms[odd] = largest * np.sqrt(np.square(wide / divisor[:, None]).sum(axis=1))
+    zero = finite & (norms == 0.0)
+    usable = norms[finite & ~zero]
+    weights = np.ones(len(rows))
+    if metric is Metric.COSINE:
+        weights = 1.0 / np.where(norms > 0.0, norms, 1.0)
+    if not finite.all():
+        rows, weights = rows[finite], weights[finite]
+    if len(odd):
+        prepared_sum = (rows.astype(np.float64) * weights[:, None]).sum(axis=0)
+    else:
+        prepared_sum = (weights.astype(rows.dtype) @ rows).astype(np.float64)
+    return BlockScan(
+        finite=finite,
+        zero=zero,
+        hashes=hasher(stored),
+        norm_min=float(usable.min(initial=np.inf)),
+        norm_max=float(usable.max(initial=0.0)),
+        norm_sum=float(norms[finite].sum()),
+        square_sum=float(np.square(usable, dtype=np.float64).sum()),
+        prepared_sum=prepared_sum,
+    )
+
+
+def _combine(blocks: list[BlockScan], metric: Metric, dtype: np.dtype[np.generic]) -> SideScan:
+    """Put the blocks of one side together."""
+    finite = np.concatenate([block.finite for block in blocks])
+    zero = np.concatenate([block.zero for block in blocks])
+    hashes = np.concatenate([block.hashes for block in blocks])
+    count = max(1, int(finite.sum()))
+    norm_max = max(block.norm_max for block in blocks)
+    norm_min = min(block.norm_min for block in blocks)
+    norm_min = norm_min if np.isfinite(norm_min) else 0.0
+    mean = np.sum([block.prepared_sum for block in blocks], axis=0) / count
+    scale = 1.0
+    mean_square = 1.0
+    if metric is not Metric.COSINE and norm_max > 0.0:
+        # Scaled by the largest norm, so that the square cannot overflow.
+        ratio = sum(block.square_sum / norm_max / norm_max for block in blocks) / count
+        scale = float(2.0 ** -np.round(np.log2(norm_max * np.sqrt(ratio))))
+        mean = mean * scale
+        mean_square = ratio * (norm_max * scale) ** 2
+    deviation = max(0.0, mean_square - float(mean @ mean))
+    dominated = metric is Metric.COSINE and mean @ mean > MEAN_DOMINATES**2 * deviation
+    extreme = norm_max > 0.0 and not (
+        SAFE_FLOAT32_NORMS[0] < norm_min <= norm_max < SAFE_FLOAT32_NORMS[1]
+    )
+    return SideScan(
+        finite=finite,
+        zero=zero,
+        hashes=hashes,
+        first=first_occurrences(hashes),
+        norm_min=norm_min,
+        norm_max=norm_max,
+        norm_mean=float(sum(block.norm_sum / count for block in blocks)),
+        normalized=bool(
+            norm_max > 0.0
+            and abs(norm_min - 1.0) <= NORMALIZED_TOLERANCE
+            and abs(norm_max - 1.0) <= NORMALIZED_TOLERANCE
+        ),
+        preparation=Preparation(
+            metric=metric,
+            scale=scale,
+            shift=mean.astype(np.float32).astype(np.float64),
+            precise=bool(dtype == np.float64 or dominated or extreme),
+        ),
+    )
