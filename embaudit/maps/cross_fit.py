@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,17 +153,22 @@ def choose_penalties(
     chosen = {}
     for side, direction in enumerate(DIRECTIONS):
         source, target = (rows_a, rows_b) if side == 0 else (rows_b, rows_a)
-
-        def cost(
-            penalty: float, side: int = side, source: Matrix = source, target: Matrix = target
-        ) -> tuple[float, float]:
-            maps = [fit.ridge[side].fit(penalty) for fit in fits]
-            mapped = apply_by_fold(maps, folds, source)
+        ranks = {}
+        for penalty in PENALTIES:
+            mapped = apply_by_fold([fit.ridge[side].fit(penalty) for fit in fits], folds, source)
             generator = np.random.default_rng([seed, 3])
-            rank = float(partner_ranks(mapped, target, metric, generator).mean())
-            held_out = [fit.held_out if side == 0 else fit.held_out.swapped() for fit in fits]
-            errors = [m.squared_error(s)[0] for m, s in zip(maps, held_out, strict=True)]
-            return rank, float(sum(errors))
-
-        chosen[direction] = min(PENALTIES, key=cost)
+            ranks[penalty] = float(partner_ranks(mapped, target, metric, generator).mean())
+        best = [penalty for penalty in PENALTIES if ranks[penalty] == min(ranks.values())]
+        chosen[direction] = best[0]
+        if len(best) > 1:
+            chosen[direction] = min(best, key=partial(_held_out_error, fits, side))
     return chosen
+
+
+def _held_out_error(fits: list[FoldFit], side: int, penalty: float) -> float:
+    """Return the residual sum of squares of one direction over all folds."""
+    total_error = 0.0
+    for fit in fits:
+        held_out = fit.held_out if side == 0 else fit.held_out.swapped()
+        total_error += fit.ridge[side].fit(penalty).squared_error(held_out)[0]
+    return total_error

@@ -51,7 +51,7 @@ def spearman(first: Vector, second: Vector) -> float | None:
 
 def average_ranks(values: Vector) -> Vector:
     """Return 0-based ranks, equal values at the mean of theirs."""
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     ordered = values[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     lengths = np.diff(np.append(starts, len(values)))

@@ -65,9 +65,19 @@ class Page:
     def bar(self, value: float, mark: float | None, columns: int, style: str) -> Text:
         """Return a bar from 0 to 1 in `columns`, with what is asked marked across it."""
         filled = round(min(max(value, 0.0), 1.0) * columns)
-        bar = Text(self.glyphs.bar * filled, style)
-        bar.append(self.glyphs.rest * (columns - filled), "bright_black")
         if mark is None:
-            return bar
-        position = min(round(mark * columns), columns - 1)
+            return self._filled(filled, columns, style)
+        position = min(int(mark * columns), columns - 1)
+        # Rounding must not draw a value on the wrong side of what is asked.
+        if value >= mark:
+            filled = max(filled, min(position + 2, columns))
+        else:
+            filled = min(filled, position)
+        bar = self._filled(filled, columns, style)
         return Text.assemble(bar[:position], (self.glyphs.mark, "bold"), bar[position + 1 :])
+
+    def _filled(self, filled: int, columns: int, style: str) -> Text:
+        return Text.assemble(
+            (self.glyphs.bar * filled, style),
+            (self.glyphs.rest * (columns - filled), "bright_black"),
+        )
