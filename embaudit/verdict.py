@@ -313,9 +313,9 @@ def _rows_lost(evidence: Evidence, finds: Answer, partners: list[Interval]) -> D
 
 def _degraded(evidence: Evidence, policy: Policy) -> Decision | Verdict | None:
     """Rule 3: same axes, noisier vectors, and no map does better."""
-    if evidence.dims[0] != evidence.dims[1] or len(evidence.mixed) < 2:
+    raw = {d: evidence.recalls[d, "raw"] for d in DIRECTIONS if (d, "raw") in evidence.recalls}
+    if evidence.dims[0] != evidence.dims[1] or len(raw) < 2 or len(evidence.mixed) < 2:
         return None
-    raw = {direction: evidence.recalls[direction, "raw"] for direction in DIRECTIONS}
     for direction in DIRECTIONS:
         _, best = best_map(evidence, direction)
         if best.corrected.value - raw[direction].corrected.value > NOTABLE_GAIN:

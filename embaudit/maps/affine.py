@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from embaudit.datatypes import Matrix, Vector
@@ -63,4 +64,4 @@ def matched_scale(scatter: Scatter, mapped_square: float) -> float:
     """Return the factor that gives mapped rows the target's variance, 0 where they have none."""
     if mapped_square <= 0.0:
         return 0.0
-    return float((scatter.yy.trace() / mapped_square) ** 0.5)
+    return math.sqrt(max(0.0, float(scatter.yy.trace())) / mapped_square)

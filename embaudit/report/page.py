@@ -69,10 +69,7 @@ class Page:
             return self._filled(filled, columns, style)
         position = min(int(mark * columns), columns - 1)
         # Rounding must not draw a value on the wrong side of what is asked.
-        if value >= mark:
-            filled = max(filled, min(position + 2, columns))
-        else:
-            filled = min(filled, position)
+        filled = max(filled, min(position + 2, columns)) if value >= mark else min(filled, position)
         bar = self._filled(filled, columns, style)
         return Text.assemble(bar[:position], (self.glyphs.mark, "bold"), bar[position + 1 :])
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from embaudit.report import details, sections
 from embaudit.report.glyphs import glyphs_for
 from embaudit.report.page import INDENT, Page
-from embaudit.report.plain import printable
+from embaudit.report.plain import encodable, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -39,9 +39,9 @@ def render(audit: Audit, *, verbose: bool = False) -> Report:
     return Report(audit, verbose)
 
 
-def one_line(audit: Audit) -> str:
-    """Return the verdict and why, in one line."""
-    return printable(f"{audit.verdict}: {audit.summary}")
+def one_line(audit: Audit, encoding: str = "utf-8") -> str:
+    """Return the verdict and why, in one line that `encoding` can carry."""
+    return encodable(printable(f"{audit.verdict}: {audit.summary}"), encoding)
 
 
 class Report:

@@ -34,6 +34,9 @@ from embaudit.streaming.search import Corpus
 from embaudit.verdict import Decision, Evidence, PairingEvidence, Recall, decide
 
 FIRST_QUERIES = 512
+WELL_RANKED = 0.1
+"""Queries that rank their partner this well count as paired when asked what would be without the
+others: a tenth of the mispaired rows remain among them."""
 ENDLESS = 1 << 62
 """Population for questions that reach beyond these rows: no sample makes their answer exact."""
 
@@ -131,11 +134,9 @@ def _evidence(
     population: Population,
     results: QueryResults | None = None,
     pairing: PairingEvidence | None = None,
-    rows: int | None = None,
 ) -> Evidence:
-    """Put the evidence for the rules together; `rows` is the population of the intervals."""
-    alpha = _alpha(population)
-    rows = rows or population.n
+    """Put the evidence for the rules together."""
+    alpha, rows = _alpha(population), population.n
     recalls: dict[tuple[str, str], Recall] = {}
     mixed: dict[str, Recall] = {}
     partners: dict[str, Interval] = {}
@@ -182,16 +183,32 @@ def _recall(results: QueryResults, key: str, rows: int, alpha: float) -> Recall:
 def _without_suspects(
     population: Population, results: QueryResults, mispairing: Mispairing
 ) -> Decision | None:
-    """Decide again on the queries whose partner ranks well; None when too few are left."""
-    suspects = np.isin(results.rows, mispairing.suspects)
-    clean = int((~suspects).sum())
-    if clean < 4 * population.options.k + 2:
+    """Decide as if rows corresponded, on the queries whose partner ranks well.
+
+    A mixed index stores mispaired rows as strangers, so its recall lacks their share.
+
+    Returns
+    -------
+    Decision or None
+        None when too few queries are left.
+    """
+    well = np.isin(results.rows, mispairing.rows[mispairing.ranks <= WELL_RANKED])
+    if well.sum() < 4 * population.options.k + 2:
         return None
-    rows = max(clean, round(population.n * clean / len(results.rows)))
-    none = Interval(0.0, 0.0, 0.0)
-    assumed = PairingEvidence(none, False, mispairing.by_raw, 0.0, none, False)
-    evidence = _evidence(population, results.subset(~suspects), rows=rows)
-    return decide(replace(evidence, pairing=assumed), population.options.policy)
+    clean = results.subset(well)
+    paired_share = max(1e-9, 1.0 - mispairing.fraction.value)
+    for side in ("a", "b"):
+        if mixed_id(side) in clean.values:
+            corrected = np.minimum(1.0, clean.values[mixed_id(side)] / paired_share)
+            clean.values[mixed_id(side)] = corrected
+    none, all_of_them = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)
+    evidence = _evidence(population, clean)
+    assumed = replace(
+        evidence,
+        partners=dict.fromkeys(evidence.partners, all_of_them),
+        pairing=PairingEvidence(none, False, mispairing.by_raw, 0.0, none, False),
+    )
+    return decide(assumed, population.options.policy)
 
 
 def _record(

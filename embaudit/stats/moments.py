@@ -18,6 +18,8 @@ from embaudit.datatypes import Matrix, Vector
 
 EXTRA = 3
 """Columns behind x and y: a, b and the constant."""
+NO_VARIANCE = 1e-26
+"""Variance, relative to the squared mean, that float64 rounding alone can make."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,10 @@ class Moments:
         sums = self.gram[: p + q, -1]
         centred = self.gram[: p + q, : p + q] - np.outer(sums, sums) / n
         mean = sums / n + self.shift
+        for part in (slice(0, p), slice(p, p + q)):
+            # Rows that differ by rounding alone have no variance to measure.
+            if np.trace(centred[part, part]) <= NO_VARIANCE * n * (mean[part] @ mean[part]):
+                centred[part, :] = centred[:, part] = 0.0
         return Scatter(
             self.n, mean[:p], mean[p:], centred[:p, :p], centred[:p, p:], centred[p:, p:]
         )

@@ -1,0 +1,47 @@
+"""The Typer app; what it imports is what every start of the command pays for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from embaudit import __version__
+from embaudit_cli.compare import EPILOG, compare
+from embaudit_cli.failures import OneLineErrors
+from embaudit_cli.options import NO_VALUE
+
+app = typer.Typer(
+    name="embaudit",
+    cls=OneLineErrors,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"embaudit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def embaudit(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            "-V",
+            metavar=NO_VALUE,
+            callback=_print_version,
+            is_eager=True,
+            help="Print the version.",
+        ),
+    ] = False,
+) -> None:
+    """Say, with evidence, whether the vectors of two embedding files may be compared."""
+
+
+app.command(epilog=EPILOG)(compare)

@@ -1,0 +1,109 @@
+"""The command ``embaudit compare``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from embaudit.errors import UsageError
+from embaudit_cli import options
+
+if TYPE_CHECKING:
+    from embaudit.datatypes import Progress
+    from embaudit.report.outputs import Outputs
+    from embaudit.result import Audit
+
+EPILOG = """[bold]Examples[/bold]
+  embaudit compare old.npy new.npy
+  embaudit compare old.npy new.npy --require align --output json=audit.json
+  embaudit compare vectors.parquet::old vectors.parquet::new --json
+
+[bold]Exit status[/bold]
+  0    the verdict is at least what is required
+  1    it is not
+  2    usage, invalid input, or a result that could not be written
+  3    inconclusive about what is required
+  130  interrupted
+"""
+
+
+def compare(
+    a: options.First,
+    b: options.Second,
+    by_row: options.ByRow = False,
+    column: options.Column = None,
+    drop_invalid: options.DropInvalid = False,
+    keep_duplicates: options.KeepDuplicates = False,
+    metric: options.Metric = "cosine",
+    k: options.K = 10,
+    max_queries: options.MaxQueries = 16_384,
+    confidence: options.Confidence = 0.95,
+    seed: options.Seed = 0,
+    require: options.Require = "safe",
+    min_recall: options.MinRecall = 0.90,
+    min_aligned_recall: options.MinAlignedRecall = 0.70,
+    max_mispaired: options.MaxMispaired = 0.02,
+    min_matched: options.MinMatched = 0.90,
+    exit_zero: options.ExitZero = False,
+    json: options.Json = False,
+    output: options.Output = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Say whether the vectors of A and B may be compared as they are, and if not, what may."""
+    from embaudit.report.outputs import parse_outputs, write_outputs
+    from embaudit_cli.progress import with_progress
+
+    if quiet and verbose:
+        raise UsageError("--quiet and --verbose contradict each other; leave one out")
+    outputs = parse_outputs([*(output or []), *(["json=-"] if json else [])], inputs=(a, b))
+
+    def audit_files(progress: Progress | None) -> Audit:
+        from embaudit.audit import compare as compare_sets
+        from embaudit.result import Policy
+
+        policy = Policy.model_validate(
+            {
+                "require": require,
+                "min_recall": min_recall,
+                "min_aligned_recall": min_aligned_recall,
+                "max_mispaired": max_mispaired,
+                "min_matched": min_matched,
+                "confidence": confidence,
+                "max_queries": max_queries,
+            }
+        )
+        return compare_sets(
+            a,
+            b,
+            column=column,
+            metric=metric,
+            k=k,
+            policy=policy,
+            by_row=by_row,
+            drop_invalid=drop_invalid,
+            keep_duplicates=keep_duplicates,
+            seed=seed,
+            progress=progress,
+        )
+
+    audit = with_progress(audit_files, quiet=quiet)
+    _show(audit, outputs, quiet=quiet, verbose=verbose)
+    write_outputs(audit, outputs.files)
+    raise typer.Exit(0 if exit_zero else audit.exit_code())
+
+
+def _show(audit: Audit, outputs: Outputs, *, quiet: bool, verbose: bool) -> None:
+    """Print the result on standard output: a document if one was asked for, else the report."""
+    from embaudit.report import formats, terminal
+    from embaudit_cli import streams
+
+    with streams.standard_output():
+        console = streams.stdout()
+        if outputs.stdout is not None:
+            streams.write_document(formats.render(audit, outputs.stdout))
+        elif quiet:
+            console.print(terminal.one_line(audit, console.encoding), soft_wrap=True)
+        else:
+            console.print(terminal.render(audit, verbose=verbose), crop=False)

@@ -1,0 +1,171 @@
+"""The options of the commands, each declared once."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from embaudit.report.formats import RENDERERS
+
+ROWS = "Rows"
+SEARCH = "Search"
+GATE = "Gate"
+OUTPUT = "Output"
+
+NO_VALUE = ""
+"""Keeps the help from calling a flag a <bool>."""
+
+First: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="A", help="First set: .npy or .parquet; path::column names a column of it."
+    ),
+]
+Second: TypeAlias = Annotated[
+    str, typer.Argument(metavar="B", help="Second set: the same items, one row an item.")
+]
+
+ByRow: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--by-row", metavar=NO_VALUE, help="Pair rows by their position.", rich_help_panel=ROWS
+    ),
+]
+Column: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Column that holds the vectors, in both Parquet files.",
+        rich_help_panel=ROWS,
+    ),
+]
+DropInvalid: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--drop-invalid",
+        metavar=NO_VALUE,
+        help="Leave out rows with NaN or infinity.",
+        rich_help_panel=ROWS,
+    ),
+]
+KeepDuplicates: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--keep-duplicates",
+        metavar=NO_VALUE,
+        help="Keep rows that repeat an earlier one on both sides.",
+        rich_help_panel=ROWS,
+    ),
+]
+
+Metric: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What makes neighbours: cosine, dot or euclidean.",
+        rich_help_panel=SEARCH,
+    ),
+]
+K: TypeAlias = Annotated[
+    int, typer.Option("--k", metavar="N", help="Neighbours of a query.", rich_help_panel=SEARCH)
+]
+MaxQueries: TypeAlias = Annotated[
+    int,
+    typer.Option(
+        metavar="N",
+        help="Queries to ask at most, while the verdict is open.",
+        rich_help_panel=SEARCH,
+    ),
+]
+Confidence: TypeAlias = Annotated[
+    float,
+    typer.Option(metavar="SHARE", help="Level of the intervals.", rich_help_panel=SEARCH),
+]
+Seed: TypeAlias = Annotated[
+    int,
+    typer.Option(metavar="N", help="Draws folds, queries and samples.", rich_help_panel=SEARCH),
+]
+
+Require: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="VERDICT",
+        help="Worst verdict to accept: safe, degraded, align or concatenate.",
+        rich_help_panel=GATE,
+    ),
+]
+MinRecall: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        help="Recall asked of vectors as stored and of a mixed index.",
+        rich_help_panel=GATE,
+    ),
+]
+MinAlignedRecall: TypeAlias = Annotated[
+    float,
+    typer.Option(metavar="SHARE", help="Recall asked of mapped vectors.", rich_help_panel=GATE),
+]
+MaxMispaired: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE", help="Share of rows that may not correspond.", rich_help_panel=GATE
+    ),
+]
+MinMatched: TypeAlias = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        help="Share of the smaller side's ids that must meet.",
+        rich_help_panel=GATE,
+    ),
+]
+ExitZero: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--exit-zero",
+        metavar=NO_VALUE,
+        help="Exit 0 where the gate would exit 1 or 3.",
+        rich_help_panel=GATE,
+    ),
+]
+
+Json: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        metavar=NO_VALUE,
+        help="Print one JSON object in place of the report.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Output: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FORMAT=PATH",
+        help=f"Also write a file; repeatable. Formats: {', '.join(RENDERERS)}. "
+        "The path - is standard output, in place of the report.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Quiet: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        metavar=NO_VALUE,
+        help="Print the verdict in one line, without progress; JSON stays whole.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Verbose: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--verbose",
+        "-v",
+        metavar=NO_VALUE,
+        help="Report every measure; JSON always holds them all.",
+        rich_help_panel=OUTPUT,
+    ),
+]
