@@ -18,8 +18,8 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 class RowHasher:
     """Seeded multilinear hash of the bytes of a row (Carter and Wegman 1979), 64 bits.
 
-    Every 32-bit half of a row's words has a random weight of its own modulo 2^64: rows that
-    differ only in sign bits, or only in high mantissa bits, still differ in the sum.
+    Each word is mixed before its random weight multiplies it modulo 2^64: a product never reaches
+    below the lowest bit in which words differ, and in sign bits alone that would leave 33 bits.
 
     Parameters
     ----------
@@ -32,17 +32,14 @@ class RowHasher:
         self._bytes = dim * dtype.itemsize
         self._words = -(-self._bytes // 8)
         generator = np.random.default_rng(0x656D6261)
-        low, high = generator.integers(0, 2**64, (2, self._words), dtype=np.uint64)
-        self._low, self._high = low | np.uint64(1), high | np.uint64(1)
+        self._weights = generator.integers(0, 2**64, self._words, dtype=np.uint64) | np.uint64(1)
 
     def __call__(self, stored: Stored) -> Hashes:
         """Return one hash a row, shape (m,); equal rows (0.0 and -0.0 too) have equal hashes."""
         hashes = np.empty(len(stored), np.uint64)
         for start in range(0, len(stored), ROWS_AT_ONCE):
             words = self._as_words(stored[start : start + ROWS_AT_ONCE])
-            sums = np.einsum("ij,j->i", words, self._low)
-            sums += np.einsum("ij,j->i", words >> np.uint64(32), self._high)
-            hashes[start : start + ROWS_AT_ONCE] = sums
+            hashes[start : start + ROWS_AT_ONCE] = mixed(words) @ self._weights
         return mixed(hashes)
 
     def _as_words(self, stored: Stored) -> NDArray[np.uint64]:

@@ -25,6 +25,11 @@ DOUBLE_PRECISION_FLOPS = 2e10
 """Below this the products run in float64: it costs a fraction of a second and no digit is lost."""
 
 
+PLAIN_SQUARES = (1e-12, 1e3)
+"""Largest squared norms of a block whose own squares float32 neither loses nor lets drown the
+other rows: prepared rows have norms near 1, outliers or a side of smaller scale apart."""
+
+
 @dataclass(frozen=True)
 class FoldPlan:
     """Which fold each kept row belongs to: chunks of neighbouring rows, dealt out by a seed.
@@ -117,7 +122,7 @@ def fold_moments(
             chosen = rows[folds == fold] - start
             whole = len(chosen) == stop - start
             z = augmented(a if whole else a[chosen], b if whole else b[chosen])
-            grams.append((int(fold), _gram(z)))
+            grams.append((int(fold), _gram(z, p, q)))
         return grams
 
     moments = [Moments(prepare_a.shift, prepare_b.shift) for _ in range(FOLDS)]
@@ -129,11 +134,12 @@ def fold_moments(
     return moments
 
 
-def _gram(z: NDArray[Any]) -> NDArray[Any]:
-    """Return ``z^T z``; in float64 where float32 overflows on outlier rows."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        gram: NDArray[Any] = z.T @ z
-    if not np.isfinite(np.diagonal(gram)).all():
-        wide = z.astype(np.float64)
-        return wide.T @ wide
+def _gram(z: NDArray[Any], p: int, q: int) -> NDArray[Any]:
+    """Return ``z^T z``; in float64 where float32 cannot hold outlier rows or a far smaller side."""
+    low, high = PLAIN_SQUARES
+    largest = z[:, p + q : p + q + 2].max(axis=0)
+    if z.dtype == np.float32 and not ((low < largest) & (largest < high)).all():
+        z = z.astype(np.float64)
+        complete(z, p, q)
+    gram: NDArray[Any] = z.T @ z
     return gram

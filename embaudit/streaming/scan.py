@@ -32,7 +32,7 @@ class BlockScan:
     norm_min: float
     norm_max: float
     norm_sum: float
-    square_sum: float
+    relative_square_sum: float
     prepared_sum: Vector
 
 
