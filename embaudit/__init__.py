@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from embaudit.version import __version__
+
 if TYPE_CHECKING:
     from embaudit.audit import compare
     from embaudit.data.embedding_set import EmbeddingSet
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
     from embaudit.datatypes import Metric, Verdict
     from embaudit.errors import EmbauditError, InputError, OutputError, UsageError
     from embaudit.result import Audit, Policy
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Audit": "embaudit.result",
@@ -39,6 +39,7 @@ __all__ = [
     "Policy",
     "UsageError",
     "Verdict",
+    "__version__",
     "compare",
     "open_set",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from embaudit import __version__
 from embaudit.advice.context import Context
 from embaudit.advice.findings import findings
 from embaudit.advice.recommendation import recommendation
@@ -21,6 +20,7 @@ from embaudit.stages.retrieval import RetrievalStage, measure_retrieval
 from embaudit.stages.sample import measure_sample
 from embaudit.stats.parallel import single_threaded_blas, worker_count
 from embaudit.streaming.scan import SideScan
+from embaudit.version import __version__
 
 
 def compare(

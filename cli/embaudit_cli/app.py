@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from embaudit import __version__
+from embaudit.version import __version__
 from embaudit_cli.compare import EPILOG, compare
 from embaudit_cli.failures import OneLineErrors
 from embaudit_cli.options import NO_VALUE

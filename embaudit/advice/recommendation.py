@@ -105,6 +105,8 @@ def _settle(context: Context) -> Recommendation:
         return Recommendation(
             action="Leave repeated, empty or one-hot rows out on both sides and compare again."
         )
+    if reason == "rows_lost" and context.decision.open:
+        return Recommendation(action="Compare more rows; about 200 paired rows can decide.")
     if reason == "rows_lost":
         return Recommendation(
             action="Look at the rows that do not find their partner: drop near-duplicates or fix "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from embaudit.advice.context import NOTABLE_SHARE, Context, percent
 from embaudit.maps.cross_fit import DIRECTIONS
 from embaudit.verdict import best_map
@@ -72,14 +74,21 @@ def _silent_chance(context: Context) -> str:
 
 def _meets_policy(context: Context) -> str:
     lowest = context.lowest_raw
+    share = "all" if lowest == 1.0 else f"at least {math.floor(100.0 * lowest)}%"
     return (
-        f"Searching one side with the other's vectors returns {percent(lowest)} or more of the "
-        f"right neighbours in both directions and in a mixed index, and rows find their partners."
+        f"Searching one side with the other's vectors returns {share} of the right neighbours, in "
+        "both directions and in a mixed index, and rows find their partners."
     )
 
 
 def _rows_lost(context: Context) -> str:
     share = context.lowest_partners_found
+    if share >= 1.0 - context.options.policy.max_mispaired:
+        return (
+            f"{percent(share)} of the {context.queries:,} queried rows find their partner; that is "
+            f"too few rows to be certain that {percent(1 - context.options.policy.max_mispaired)} "
+            "of all rows do."
+        )
     return (
         f"Neighbourhoods agree, but only {percent(share)} of the rows certainly find their own "
         "partner; the rest may be near-duplicates or rows that do not correspond."
