@@ -11,6 +11,10 @@ from scipy.special import chdtrc
 from embaudit.datatypes import Matrix
 from embaudit.stats.moments import Moments
 
+ROUNDING = 1e-8
+"""What debiasing leaves of the squared covariances is rounding below this share: one row carries
+nearly all of them."""
+
 
 @dataclass(frozen=True)
 class LinearCKA:
@@ -20,7 +24,7 @@ class LinearCKA:
     ----------
     debiased : float or None
         Song et al. 2012, feature-space form; slightly negative values occur. None where a side
-        has no variance left after debiasing.
+        has no variance left after debiasing: none at all, or one row has nearly all of it.
     biased : float or None
         Kornblith et al. 2019; rises with dimension over rows even for independent data.
     p_value : float or None
@@ -52,7 +56,7 @@ def linear_cka(moments: Moments) -> LinearCKA:
     xy = unbiased(square_xy, k_xy, trace_x * trace_y)
     xx = unbiased(square_xx, k_xx, trace_x * trace_x)
     yy = unbiased(square_yy, k_yy, trace_y * trace_y)
-    if xx <= 0.0 or yy <= 0.0:
+    if xx <= ROUNDING * square_xx or yy <= ROUNDING * square_yy:
         return LinearCKA(None, biased, None)
     debiased = xy / (math.sqrt(xx) * math.sqrt(yy))
     return LinearCKA(debiased, biased, independence_p_value(debiased, n))

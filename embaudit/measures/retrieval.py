@@ -126,7 +126,8 @@ class _Round:
         """
         count = len(sample._rows)
         generator = np.random.default_rng([self._search.seed, 2, count])
-        turns = generator.permutation(np.arange(1, count))[:ROTATIONS]
+        # A lone query can only be handed its own rows, which says nothing against chance.
+        turns = generator.permutation(np.arange(1, count))[:ROTATIONS] if count > 1 else [0]
         k = self._search.k
         values: dict[str, Vector] = {}
         chance: dict[str, Vector] = {}

@@ -215,9 +215,9 @@ def resolve(
         Scores this close are ties.
     """
     rows, scores = candidates.rows, candidates.scores
-    margin = 2.0 * candidates.error[:, None]
     kth = scores[:, k - 1].copy()
     tolerance = np.broadcast_to(np.asarray(tolerance, np.float64), kth.shape)
+    margin = (2.0 * candidates.error + tolerance)[:, None]
     with np.errstate(invalid="ignore"):
         near = (np.abs(scores - kth[:, None]) <= margin) & (rows != NO_ROW)
     unsettled = near.sum(axis=1) > 1

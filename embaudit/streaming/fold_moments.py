@@ -25,7 +25,7 @@ DOUBLE_PRECISION_FLOPS = 2e10
 """Below this the products run in float64: it costs a fraction of a second and no digit is lost."""
 
 
-PLAIN_SQUARES = (1e-12, 1e3)
+PLAIN_SQUARES = (1e-12, 64.0)
 """Largest squared norms of a block whose own squares float32 neither loses nor lets drown the
 other rows: prepared rows have norms near 1, outliers or a side of smaller scale apart."""
 

@@ -14,10 +14,12 @@ from embaudit.data.pair import Pair, even_spans
 from embaudit.datatypes import Mask, Metric, Progress, Span, Stored, Vector
 from embaudit.stats.hashing import Hashes, RowHasher, first_occurrences, joint
 from embaudit.stats.parallel import ordered_map
-from embaudit.stats.prepare import SAFE_FLOAT32_NORMS, Preparation
+from embaudit.stats.prepare import SAFE_FLOAT32_NORMS, Preparation, prepare
 
 BLOCK_BYTES = 8 << 20
 NORMALIZED_TOLERANCE = 1e-3
+LARGEST = 1000
+"""Exponent of the largest power of two that rows are multiplied by."""
 MEAN_DOMINATES = 8.0
 """A mean this many times the deviation costs float32 unit rows a digit: prepare in float64."""
 
@@ -141,23 +143,20 @@ def _scan_block(stored: Stored, metric: Metric, hasher: RowHasher) -> BlockScan:
         norms[odd] = largest * np.sqrt(np.square(wide / divisor[:, None]).sum(axis=1))
     zero = finite & (norms == 0.0)
     usable = norms[finite & ~zero]
-    weights = np.ones(len(rows))
-    if metric is Metric.COSINE:
-        weights = 1.0 / np.where(norms > 0.0, norms, 1.0)
-    if not finite.all():
-        rows, weights = rows[finite], weights[finite]
+    norm_max = float(usable.max(initial=0.0))
     if len(odd):
-        prepared_sum = (rows.astype(np.float64) * weights[:, None]).sum(axis=0)
+        prepared_sum = prepare(rows[finite], metric).sum(axis=0)
     else:
+        weights = 1.0 / norms if metric is Metric.COSINE else np.ones(len(rows))
         prepared_sum = (weights.astype(rows.dtype) @ rows).astype(np.float64)
     return BlockScan(
         finite=finite,
         zero=zero,
         hashes=hasher(stored),
         norm_min=float(usable.min(initial=np.inf)),
-        norm_max=float(usable.max(initial=0.0)),
+        norm_max=norm_max,
         norm_sum=float(norms[finite].sum()),
-        square_sum=float(np.square(usable, dtype=np.float64).sum()),
+        relative_square_sum=float(np.square(usable / (norm_max or 1.0)).sum()),
         prepared_sum=prepared_sum,
     )
 
@@ -175,9 +174,10 @@ def _combine(blocks: list[BlockScan], metric: Metric, dtype: np.dtype[np.generic
     scale = 1.0
     mean_square = 1.0
     if metric is not Metric.COSINE and norm_max > 0.0:
-        # Scaled by the largest norm, so that the square cannot overflow.
-        ratio = sum(block.square_sum / norm_max / norm_max for block in blocks) / count
-        scale = float(2.0 ** -np.round(np.log2(norm_max * np.sqrt(ratio))))
+        # Relative to the largest norm, so that no square overflows or vanishes.
+        ratio = sum(b.relative_square_sum * (b.norm_max / norm_max) ** 2 for b in blocks) / count
+        exponent = np.clip(np.round(np.log2(norm_max * np.sqrt(ratio))), -LARGEST, LARGEST)
+        scale = float(2.0**-exponent)
         mean = mean * scale
         mean_square = ratio * (norm_max * scale) ** 2
     deviation = max(0.0, mean_square - float(mean @ mean))

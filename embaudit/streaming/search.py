@@ -251,6 +251,10 @@ class _Layout:
         products = np.sqrt(self.width) * (self.query_norms * norm + extra)
         rounding = 8.0 * (self.query_norms * (norm + shift_norm) + extra)
         errors = unit * (products + rounding)
+        # Lost too is what vanishes beside the constant, or altogether, where scales differ much.
+        last_digit = float(np.finfo(np.float64).eps) * np.abs(self.constants)
+        errors += (np.sqrt(self.width) + 8.0) * last_digit
+        errors += self.width * float(np.finfo(self.queries.dtype).tiny)
         found: dict[str, Found] = {}
         position = 0
         for name, view, start in zip(self._names, self._views, self.view_starts, strict=True):
