@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from embaudit.advice.context import Context
+import os
+
+from embaudit.advice.context import Context, Request
 from embaudit.advice.findings import findings
 from embaudit.advice.recommendation import recommendation
 from embaudit.advice.summary import summary
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.data.order import check_row_order, row_count_error
+from embaudit.data.id_files import IdSource
+from embaudit.data.join import pair_by_id, pair_by_row
 from embaudit.data.pair import Pair
 from embaudit.data.sources import Source, open_set
 from embaudit.datatypes import Metric, Progress, SilentProgress
@@ -27,11 +30,14 @@ def compare(
     a: Source,
     b: Source,
     *,
+    on: str | None = None,
+    ids_a: IdSource | None = None,
+    ids_b: IdSource | None = None,
+    by_row: bool = False,
     column: str | None = None,
     metric: Metric | str = Metric.COSINE,
     k: int = 10,
     policy: Policy | None = None,
-    by_row: bool = False,
     drop_invalid: bool = False,
     keep_duplicates: bool = False,
     seed: int = 0,
@@ -43,8 +49,14 @@ def compare(
     Parameters
     ----------
     a, b : path, array or EmbeddingSet
-        Sets of equal row count; row i of both describes one item. A path may name a column of a
-        Parquet file, ``"x.parquet::new"``. Arrays have shape (n, p) and (n, q).
+        Row i of both describes one item, unless ids say which rows do. A path may name a column
+        of a Parquet file, ``"x.parquet::new"``. Arrays have shape (n, p) and (n, q).
+    on : str, optional
+        Column of Parquet files whose ids join the rows, in any order.
+    ids_a, ids_b : path, or sequence of str or int, optional
+        Ids of sets that store none, one for each row: text with a line each, or a 1-D ``.npy``.
+    by_row : bool
+        Pair by position even where Parquet ids differ in order.
     column : str, optional
         Vector column of Parquet files that have several.
     metric : "cosine", "dot" or "euclidean"
@@ -53,8 +65,6 @@ def compare(
         Neighbours asked for.
     policy : Policy, optional
         Thresholds, confidence, and the most queries to spend.
-    by_row : bool
-        Pair by position even where Parquet ids differ in order.
     drop_invalid : bool
         Go on without rows that hold NaN or inf.
     keep_duplicates : bool
@@ -90,14 +100,27 @@ def compare(
         workers=worker_count(threads),
         progress=progress or SilentProgress(),
     )
-    pair = _paired(open_set(a, column=column), open_set(b, column=column), by_row)
+    set_a, set_b = open_set(a, column=column), open_set(b, column=column)
+    if on is None and ids_a is None and ids_b is None:
+        pair = pair_by_row(set_a, set_b, check_order=not by_row)
+    elif by_row:
+        raise UsageError("--by-row contradicts --on, --ids-a and --ids-b; leave one out")
+    else:
+        pair = pair_by_id(set_a, set_b, on=on, ids_a=ids_a, ids_b=ids_b)
     if k >= pair.rows:
         raise UsageError(
-            f"--k {k} needs more than {k} rows and {pair.a.uri} has {pair.rows}; "
+            f"--k {k} needs more than {k} rows and {pair.rows} rows of {pair.a.uri} are paired; "
             "pass a smaller --k or more rows"
         )
+    request = None
+    if all(isinstance(name, str | os.PathLike | None) for name in (a, b, ids_a, ids_b)):
+        request = Request(on, _name(ids_a), _name(ids_b), by_row, column)
     with single_threaded_blas():
-        return _audit(pair, options)
+        return _audit(pair, options, request)
+
+
+def _name(source: IdSource | None) -> str | None:
+    return None if source is None else str(source)
 
 
 def _known_metric(metric: Metric | str) -> Metric:
@@ -110,16 +133,7 @@ def _known_metric(metric: Metric | str) -> Metric:
     return Metric(str(metric))
 
 
-def _paired(a: EmbeddingSet, b: EmbeddingSet, by_row: bool) -> Pair:
-    """Pair rows by position."""
-    if a.rows != b.rows:
-        raise row_count_error(a, b)
-    if not by_row:
-        check_row_order(a, b)
-    return Pair(a, b)
-
-
-def _audit(pair: Pair, options: Options) -> Audit:
+def _audit(pair: Pair, options: Options, request: Request | None) -> Audit:
     """Run the stages in order and put the audit together."""
     ledger = Ledger()
     with ledger.stage("total"):
@@ -131,8 +145,10 @@ def _audit(pair: Pair, options: Options) -> Audit:
 
     context = Context(
         options=options,
-        a=_set_info(pair.a, population.scan.a),
-        b=_set_info(pair.b, population.scan.b),
+        request=request,
+        pair=pair,
+        a=_set_info(pair.a, population.scan.a, pair.only_in[0]),
+        b=_set_info(pair.b, population.scan.b, pair.only_in[1]),
         pairing=_pairing(population, retrieval),
         same_source=pair.a.identity() is not None and pair.a.identity() == pair.b.identity(),
         concentration=linear.concentration,
@@ -158,10 +174,10 @@ def _audit(pair: Pair, options: Options) -> Audit:
     )
 
 
-def _set_info(source: EmbeddingSet, side: SideScan) -> SetInfo:
+def _set_info(source: EmbeddingSet, side: SideScan, unmatched: int) -> SetInfo:
     return SetInfo(
         uri=source.uri,
-        rows=source.rows,
+        rows=source.rows + unmatched,
         dim=source.dim,
         dtype=source.dtype.name,
         normalized=side.normalized,
@@ -178,11 +194,11 @@ def _pairing(population: Population, retrieval: RetrievalStage) -> Pairing:
     evidence = retrieval.evidence.pairing
     fraction = evidence.fraction if evidence else None
     return Pairing(
-        by="row",
+        by=population.pair.by,
         rows=population.pair.rows,
         distinct_rows=population.n,
-        only_in_a=0,
-        only_in_b=0,
+        only_in_a=population.pair.only_in[0],
+        only_in_b=population.pair.only_in[1],
         dropped_rows=population.dropped_rows,
         mispaired_fraction=Estimate(
             value=fraction.value if fraction else None,

@@ -92,7 +92,10 @@ class Policy(Value):
 
 
 class SetInfo(Value):
-    """One side: what the file holds and its health, counted over all stored rows."""
+    """One side: what it holds, and the health of the rows that have a partner.
+
+    ``rows`` counts all stored rows; the other counts are over the paired ones.
+    """
 
     uri: str
     rows: int

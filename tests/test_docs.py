@@ -19,6 +19,7 @@ EXIT_CODES = {
     ("minilm.npy", "minilm_w8.npy"): 0,
     ("w2v_seed1.npy", "w2v_seed2.npy"): 1,
     ("minilm.npy", "lsa.npy"): 1,
+    ("minilm.parquet", "minilm_ft120.parquet"): 1,
 }
 
 

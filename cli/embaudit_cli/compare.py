@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EPILOG = """[bold]Examples[/bold]
   embaudit compare old.npy new.npy
   embaudit compare old.npy new.npy --require align --output json=audit.json
+  embaudit compare old.parquet new.parquet --on id
   embaudit compare vectors.parquet::old vectors.parquet::new --json
 
 [bold]Exit status[/bold]
@@ -31,6 +32,9 @@ EPILOG = """[bold]Examples[/bold]
 def compare(
     a: options.First,
     b: options.Second,
+    on: options.On = None,
+    ids_a: options.IdsA = None,
+    ids_b: options.IdsB = None,
     by_row: options.ByRow = False,
     column: options.Column = None,
     drop_invalid: options.DropInvalid = False,
@@ -77,11 +81,14 @@ def compare(
         return compare_sets(
             a,
             b,
+            on=on,
+            ids_a=ids_a,
+            ids_b=ids_b,
+            by_row=by_row,
             column=column,
             metric=metric,
             k=k,
             policy=policy,
-            by_row=by_row,
             drop_invalid=drop_invalid,
             keep_duplicates=keep_duplicates,
             seed=seed,

@@ -26,6 +26,26 @@ Second: TypeAlias = Annotated[
     str, typer.Argument(metavar="B", help="Second set: the same items, one row an item.")
 ]
 
+On: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Join rows by this column of ids, in any order (Parquet).",
+        rich_help_panel=ROWS,
+    ),
+]
+IdsA: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Ids of A's rows: text, a line each, or .npy; for files without a column of ids.",
+        rich_help_panel=ROWS,
+    ),
+]
+IdsB: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Ids of B's rows, likewise.", rich_help_panel=ROWS),
+]
 ByRow: TypeAlias = Annotated[
     bool,
     typer.Option(

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from embaudit.data.pair import Pair
 from embaudit.datatypes import Mask, Rows, Vector
 from embaudit.maps.cross_fit import DIRECTIONS
 from embaudit.measures.neighbors import recall_id
@@ -23,12 +24,26 @@ FAR_ABOVE_CHANCE = 0.2
 
 
 @dataclass(frozen=True)
+class Request:
+    """How the inputs were named, as on the command line; see `embaudit.compare`."""
+
+    on: str | None
+    ids_a: str | None
+    ids_b: str | None
+    by_row: bool
+    column: str | None
+
+
+@dataclass(frozen=True)
 class Context:
     """What the stages found.
 
     Attributes
     ----------
     options : Options
+    request : Request or None
+        None where an input is no file.
+    pair : Pair
     a, b : SetInfo
     pairing : Pairing
     same_source : bool
@@ -39,6 +54,8 @@ class Context:
     """
 
     options: Options
+    request: Request | None
+    pair: Pair
     a: SetInfo
     b: SetInfo
     pairing: Pairing
@@ -104,7 +121,11 @@ class Context:
         share = float(lost.mean())
         if share < NOTABLE_SHARE or float(np.median(recall)) < GOOD_RECALL:
             return None
-        return _ranges(results.rows, lost, self.pairing.rows), share
+        ranges = [
+            (self.pair.stored_row(low), self.pair.stored_row(high))
+            for low, high in _ranges(results.rows, lost, self.pairing.rows)
+        ]
+        return ranges, share
 
 
 def _ranges(rows: Rows, lost: Mask, total: int) -> list[tuple[int, int]]:

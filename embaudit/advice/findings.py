@@ -49,6 +49,26 @@ def _about_source(context: Context) -> Iterator[Finding]:
 
 def _about_rows(context: Context) -> Iterator[Finding]:
     pairing = context.pairing
+    for name, side, unmatched in (
+        ("a", context.a, pairing.only_in_a),
+        ("b", context.b, pairing.only_in_b),
+    ):
+        if unmatched:
+            yield _finding(
+                "info",
+                "unmatched_rows",
+                f"{side.uri}: {_rows(unmatched)} of {side.rows:,} without a partner left out.",
+                side=name,
+                rows=unmatched,
+            )
+    if context.evidence.matched_fraction < context.options.policy.min_matched:
+        yield _finding(
+            "warning",
+            "few_matched",
+            f"Only {percent(context.evidence.matched_fraction)} of the smaller side's ids meet; "
+            f"below {percent(context.options.policy.min_matched)} the verdict is never safe.",
+            matched_fraction=context.evidence.matched_fraction,
+        )
     repeated = pairing.rows - pairing.dropped_rows - pairing.distinct_rows
     if repeated > 0:
         what = "row repeats" if repeated == 1 else "rows repeat"
@@ -121,10 +141,11 @@ def _mispaired_rows(context: Context) -> Finding:
     assert mispairing is not None, "the verdict rests on it"
     suspects = mispairing.suspects
     worst = [int(row) for row in suspects[:WORST_ROWS]]
+    names = [context.pair.name(row) for row in worst]
     if worst:
         message = (
             f"{len(suspects):,} of {len(mispairing.rows):,} sampled rows rank their partner in the "
-            f"worse half; the worst are rows {', '.join(map(str, worst))}."
+            f"worse half; the worst are rows {', '.join(names)}."
         )
     else:
         message = (
@@ -137,7 +158,8 @@ def _mispaired_rows(context: Context) -> Finding:
         "error",
         "mispaired_rows",
         message,
-        worst_rows=worst,
+        worst_rows=[context.pair.stored_row(row) for row in worst],
+        worst_ids=names if context.pair.ids is not None else None,
         suspects=len(suspects),
         sampled=len(mispairing.rows),
         verdict_without_suspects=str(without.verdict) if without else None,

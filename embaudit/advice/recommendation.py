@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
-
+from embaudit.advice.command import repeat
 from embaudit.advice.context import Context
-from embaudit.datatypes import Metric, Verdict
+from embaudit.datatypes import Verdict
 from embaudit.maps.cross_fit import DIRECTIONS
 from embaudit.result import Recommendation
 from embaudit.streaming.fold_moments import FOLDS
@@ -31,7 +30,7 @@ def _compare_directly(context: Context) -> Recommendation:
         action="Compare the vectors directly and mix them in one index. The command below keeps "
         "it so in CI.",
         expected_recall=context.lowest_raw if len(context.evidence.mixed) == 2 else None,
-        commands=[_command(context, "--quiet")],
+        commands=repeat(context),
     )
 
 
@@ -41,7 +40,7 @@ def _accept_the_loss(context: Context) -> Recommendation:
         action="Compare directly if the loss is acceptable, else store more precise vectors; a map "
         "would not help. The command below accepts the loss in CI.",
         expected_recall=min(recall.plain.value for recall in raw),
-        commands=[_command(context, "--require", "degraded", "--quiet")],
+        commands=repeat(context, require="degraded"),
     )
 
 
@@ -59,7 +58,7 @@ def _fit_a_map(context: Context) -> Recommendation:
             "direction": "both" if both else direction,
             "grade": grade(recall.corrected.value),
             "expected_recall": recall.plain.value,
-            "commands": [_command(context, "--require", "align", "--quiet")],
+            "commands": repeat(context, require="align"),
         }
     )
 
@@ -113,18 +112,8 @@ def _settle(context: Context) -> Recommendation:
             "the pairing, then compare again."
         )
     if context.decision.open and context.queries < context.evidence.rows:
-        more = str(min(4 * context.queries, context.evidence.rows))
+        more = min(4 * context.queries, context.evidence.rows)
         return Recommendation(
-            action="Spend more queries.", commands=[_command(context, "--max-queries", more)]
+            action="Spend more queries.", commands=repeat(context, max_queries=more)
         )
     return Recommendation(action="Compare more rows, or decide what recall you need.")
-
-
-def _command(context: Context, *options: str) -> str:
-    """Return a compare command for these inputs that can be pasted into a shell."""
-    words = ["embaudit", "compare", context.a.uri, context.b.uri]
-    if context.options.metric is not Metric.COSINE:
-        words += ["--metric", str(context.options.metric)]
-    if context.options.k != 10:
-        words += ["--k", str(context.options.k)]
-    return shlex.join([*words, *options])

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from enum import StrEnum
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embaudit.data.embedding_set import EmbeddingSet
+from embaudit.data.ids import Ids, KeyKind
 
 KeyHashes: TypeAlias = NDArray[np.int64]
 """One 8-byte hash a row: the value itself for integers, else equal for equal bytes."""
-
-
-class KeyKind(StrEnum):
-    """What a column's values are; values of different kinds never meet."""
-
-    INTEGER = "integer"
-    TEXT = "text"
-    BINARY = "binary"
 
 
 class KeyedSet(EmbeddingSet):
@@ -53,6 +45,16 @@ class KeyedSet(EmbeddingSet):
         ------
         InputError
             When the source has changed or is damaged.
+        """
+
+    @abstractmethod
+    def ids(self, column: str) -> Ids:
+        """Return the ids of a column, one a row.
+
+        Raises
+        ------
+        InputError
+            When the column is missing, of a type that suits no id, or has nulls.
         """
 
     @abstractmethod

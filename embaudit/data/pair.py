@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from embaudit.data.embedding_set import EmbeddingSet
+from embaudit.data.ids import Ids, Matches
 from embaudit.datatypes import Span, Stored
 
 
@@ -17,15 +19,46 @@ class Pair:
     ----------
     a, b : EmbeddingSet
         Sets of equal row count.
+    matches : Matches or None
+        Where the rows stood before they were joined by id; None when paired by position.
+    ids : Ids or None
+        The ids of the first set as it was.
     """
 
     a: EmbeddingSet
     b: EmbeddingSet
+    matches: Matches | None = None
+    ids: Ids | None = None
 
     @property
     def rows(self) -> int:
         """Number of matched rows."""
         return self.a.rows
+
+    @property
+    def by(self) -> Literal["row", "id"]:
+        """What rows were paired by."""
+        return "row" if self.matches is None else "id"
+
+    @property
+    def only_in(self) -> tuple[int, int]:
+        """Rows of each side without a partner."""
+        return (0, 0) if self.matches is None else (self.matches.only_in_a, self.matches.only_in_b)
+
+    @property
+    def matched_fraction(self) -> float:
+        """Share of the smaller side's rows that have a partner."""
+        return self.rows / (self.rows + min(self.only_in))
+
+    def stored_row(self, row: int, side: Literal["a", "b"] = "a") -> int:
+        """Return where a matched row is stored in a side."""
+        if self.matches is None:
+            return int(row)
+        return int((self.matches.rows_a if side == "a" else self.matches.rows_b)[row])
+
+    def name(self, row: int) -> str:
+        """Return what a person finds a matched row by: its id, else its position."""
+        return str(int(row)) if self.ids is None else self.ids.shown(self.stored_row(row))
 
     def blocks(self, spans: Sequence[Span], slots: int) -> Iterator[tuple[Span, Stored, Stored]]:
         """Yield each span with the rows of both sides; valid until `slots` more are drawn."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,15 @@ import pyarrow.parquet as pq
 from embaudit.data.buffers import BufferRing, recut
 from embaudit.data.embedding_set import EmbeddingSet, check_array
 from embaudit.data.files import FileStamp
-from embaudit.data.keyed import KeyedSet, KeyHashes, KeyKind
+from embaudit.data.ids import Ids, KeyKind
+from embaudit.data.keyed import KeyedSet, KeyHashes
 from embaudit.data.parquet_columns import (
     NUMBERS,
     choose_vectors,
+    digest_keys,
     first_null,
     hash_keys,
+    id_kind,
     key_kinds,
     key_value,
     misfits,
@@ -125,6 +129,20 @@ class ParquetSet(KeyedSet):
                     return None
         hashes = np.concatenate(parts)
         return None if _repeats(hashes) else hashes
+
+    def ids(self, column: str) -> Ids:
+        """Return the ids of a column, read by batches; 16 bytes of each are held."""
+        digests = []
+        with self._opened() as file:
+            kind = id_kind(file.schema_arrow, column, self.uri)
+            for first, keys in self._values(file, column, KEY_BATCH_ROWS, ~self._no_groups()):
+                if keys.null_count:
+                    raise InputError(
+                        f"{self.uri}: column {column!r} is null in row {first + first_null(keys)}; "
+                        "every row needs an id"
+                    )
+                digests.append(digest_keys(keys, kind))
+        return Ids(self.uri, kind, np.concatenate(digests), partial(self.key_at, column))
 
     def key_at(self, column: str, row: int) -> int | str | bytes:
         """Return the value of one row, reading its row group only."""

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from embaudit.data.files import argument, brief
-from embaudit.data.keyed import KeyHashes, KeyKind
+from embaudit.data.ids import Digests, KeyKind, digest_values
+from embaudit.data.keyed import KeyHashes
 from embaudit.datatypes import Mask
 from embaudit.errors import InputError, did_you_mean
 
@@ -69,6 +70,29 @@ def is_vectors(kind: pa.DataType) -> bool:
     return is_list and kind.value_type in NUMBERS
 
 
+def id_kind(schema: pa.Schema, column: str, uri: str) -> KeyKind:
+    """Return the kind of the ids in a column.
+
+    Raises
+    ------
+    InputError
+        When the column is missing, stored twice or of a type that suits no id.
+    """
+    kinds = key_kinds(schema)
+    if column in kinds:
+        return kinds[column]
+    if column not in schema.names:
+        raise InputError(
+            f"{uri}: no column {column!r}{did_you_mean(column, kinds)} among {_listed(schema)}"
+        )
+    if list(schema.names).count(column) > 1:
+        raise InputError(f"{uri}: several columns named {column!r}; rename them")
+    raise InputError(
+        f"{uri}: column {column!r} has type {brief(schema.field(column).type)}, which suits no "
+        "id; expected integers or text"
+    )
+
+
 def misfits(lists: pa.Array, dim: int) -> Mask:
     """Mark the rows whose list has another length than `dim`."""
     if pa.types.is_fixed_size_list(lists.type):
@@ -98,6 +122,13 @@ def hash_keys(keys: pa.Array, kind: KeyKind) -> KeyHashes:
         return np.asarray(keys.to_numpy().astype(np.int64))
     values = _as_bytes(keys).to_numpy(zero_copy_only=False)
     return np.fromiter(map(hash, values), np.int64, len(values))
+
+
+def digest_keys(keys: pa.Array, kind: KeyKind) -> Digests:
+    """Return 16 bytes a key; `keys` holds no null."""
+    if kind is KeyKind.INTEGER:
+        return digest_values(keys.to_numpy().astype(np.int64))
+    return digest_values(_as_bytes(keys).to_pylist())
 
 
 def key_value(keys: pa.Array, kind: KeyKind, position: int) -> int | str | bytes:

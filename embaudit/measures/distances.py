@@ -7,15 +7,20 @@ import numpy as np
 from embaudit.datatypes import Matrix, Metric, Vector
 from embaudit.stats.prepare import unit_rows
 
+TIES = 1e-12
+"""Distances this close, relative to the largest, differ by rounding."""
+
 
 def pairwise_distances(rows: Matrix, metric: Metric) -> Vector:
     """Return the distances of all pairs of prepared rows, shape (n (n - 1) / 2,).
 
-    Cosine distance, negative inner product, or squared euclidean distance (same order).
+    Cosine distance, squared euclidean distance, or inner products below the largest squared norm:
+    what is rounding in them is small beside the largest.
     """
     upper = np.triu_indices(len(rows), 1)
     if metric is not Metric.EUCLIDEAN:
-        return np.asarray(-(rows @ rows.T)[upper])
+        products = rows @ rows.T
+        return np.asarray(products.diagonal().max() - products[upper])
     centred = rows - rows.mean(axis=0)
     squares = np.einsum("ij,ij->i", centred, centred)
     distances = squares[:, None] + squares[None, :] - 2.0 * (centred @ centred.T)
@@ -50,10 +55,10 @@ def spearman(first: Vector, second: Vector) -> float | None:
 
 
 def average_ranks(values: Vector) -> Vector:
-    """Return 0-based ranks, equal values at the mean of theirs."""
+    """Return 0-based ranks, values equal up to rounding at the mean of theirs."""
     order = np.argsort(values)
-    ordered = values[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    steps = np.diff(values[order])
+    starts = np.flatnonzero(np.append(True, steps > TIES * np.abs(values).max()))
     lengths = np.diff(np.append(starts, len(values)))
     ranks = np.empty(len(values))
     ranks[order] = np.repeat(starts + (lengths - 1) / 2.0, lengths)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from embaudit.datatypes import Mask, Matrix, Metric
-from embaudit.measures.distances import spearman
+from embaudit.measures.distances import rsa
 from embaudit.stats.prepare import prepare
 
 TIES = 1e-12
+"""Scores this close, relative to a query's largest, differ by rounding."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,6 @@ def _compare(rows_a: Matrix, rows_b: Matrix, metric: Metric, k: int) -> MetricCo
     own_a, own_b = similarities(a, a, metric), similarities(b, b, metric)
     reached_a, reached_b = reaching(own_a, k), reaching(own_b, k)
     overlap = (_recall(own_a, reached_b, k) + _recall(own_b, reached_a, k)) / 2.0
-    upper = np.triu_indices(len(a), 1)
     forward = backward = None
     if a.shape[1] == b.shape[1]:
         cross = similarities(a, b, metric)
@@ -52,7 +52,7 @@ def _compare(rows_a: Matrix, rows_b: Matrix, metric: Metric, k: int) -> MetricCo
         overlap=overlap,
         recall_a_to_b=forward,
         recall_b_to_a=backward,
-        rsa=spearman(own_a[upper], own_b[upper]),
+        rsa=rsa(a, b, metric),
     )
 
 
@@ -72,7 +72,7 @@ def reaching(scores: Matrix, k: int) -> Mask:
     masked = scores.copy()
     np.fill_diagonal(masked, -np.inf)
     kth = -np.partition(-masked, k - 1, axis=1)[:, k - 1]
-    reached: Mask = masked >= (kth - TIES * np.abs(kth))[:, None]
+    reached: Mask = masked >= (kth - TIES * np.abs(scores).max(axis=1))[:, None]
     return reached
 
 

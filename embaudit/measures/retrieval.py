@@ -208,7 +208,7 @@ class _Round:
         corpus = self._corpus(side)
         if corpus.metric is Metric.EUCLIDEAN:
             return TIES * kth
-        size = np.linalg.norm(self._vectors[side, kind], axis=1)
+        size = np.linalg.norm(self._vectors[side, kind], axis=1) * corpus.preparation.norm
         return np.asarray(TIES * np.maximum(kth, size))
 
     def _mixed_index(self, side: str, config: int) -> Neighbours:
@@ -274,6 +274,7 @@ class _Round:
             corpus.preparation,
             metric=Metric.COSINE,
             scale=1.0,
+            norm=1.0,
             shift=np.zeros_like(corpus.preparation.shift),
             precise=True,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -88,10 +89,11 @@ def populate(pair: Pair, options: Options) -> Population:
         with one vector in all rows.
     """
     scanned = scan(pair, options.metric, options.workers, options.progress)
-    for source, side in ((pair.a, scanned.a), (pair.b, scanned.b)):
-        if not options.drop_invalid:
-            _refuse_invalid(source, side)
-        _refuse_constant(source, side)
+    if not options.drop_invalid:
+        _refuse_invalid(pair, "a", scanned.a)
+        _refuse_invalid(pair, "b", scanned.b)
+    _refuse_constant(pair.a, scanned.a)
+    _refuse_constant(pair.b, scanned.b)
     kept = scanned.kept(options.metric, options.keep_duplicates)
     if not kept.any():
         raise InputError(
@@ -104,11 +106,12 @@ def populate(pair: Pair, options: Options) -> Population:
     return Population(pair, options, scanned, kept, order, half)
 
 
-def _refuse_invalid(source: EmbeddingSet, side: SideScan) -> None:
+def _refuse_invalid(pair: Pair, name: Literal["a", "b"], side: SideScan) -> None:
     bad = np.flatnonzero(~side.finite)
     if len(bad) == 0:
         return
-    first = ", ".join(str(row) for row in bad[:3])
+    source = pair.a if name == "a" else pair.b
+    first = ", ".join(str(pair.stored_row(row, name)) for row in bad[:3])
     count = "1 row holds" if len(bad) == 1 else f"{len(bad)} rows hold"
     raise InputError(
         f"{source.uri}: {count} NaN or inf, first at row {first}; "

@@ -23,7 +23,9 @@ class Preparation:
     metric : Metric
     scale : float
         Power of two that multiplies rows under dot and euclidean, so that their root mean square
-        norm is near 1; 1 under cosine.
+        norm is near 1, or smaller where the other side's rows are larger; 1 under cosine.
+    norm : float
+        Root mean square norm of the prepared rows.
     shift : float64 array, shape (d,)
         Provisional mean of the prepared rows, representable in float32.
     precise : bool
@@ -33,12 +35,14 @@ class Preparation:
 
     metric: Metric
     scale: float
+    norm: float
     shift: Vector
     precise: bool
 
     def rescaled(self, scale: float) -> Preparation:
-        """Return the preparation with another scale, the shift moved along."""
-        return replace(self, scale=scale, shift=self.shift * (scale / self.scale))
+        """Return the preparation with another scale, norm and shift moved along."""
+        change = scale / self.scale
+        return replace(self, scale=scale, norm=self.norm * change, shift=self.shift * change)
 
     def rows(self, stored: Stored) -> Matrix:
         """Return prepared rows in float64, exact up to its rounding; zero rows stay zero."""

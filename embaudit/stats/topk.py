@@ -153,12 +153,6 @@ class Candidates:
         moved = np.where(self.rows == NO_ROW, NO_ROW, self.rows + rows)
         return Candidates(moved, self.scores, self.error, self.bound)
 
-    def select(self, queries: Rows | Mask) -> Candidates:
-        """Return the candidates of some queries."""
-        return Candidates(
-            self.rows[queries], self.scores[queries], self.error[queries], self.bound[queries]
-        )
-
 
 @dataclass(frozen=True)
 class Neighbours:

@@ -201,6 +201,7 @@ def _combine(blocks: list[BlockScan], metric: Metric, dtype: np.dtype[np.generic
         preparation=Preparation(
             metric=metric,
             scale=scale,
+            norm=float(np.sqrt(mean_square)),
             shift=mean.astype(np.float32).astype(np.float64),
             precise=bool(dtype == np.float64 or dominated or extreme),
         ),

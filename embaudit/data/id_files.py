@@ -1,0 +1,108 @@
+"""Files of ids for sets that store none: text with a line each, or NPY."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embaudit.data.files import FileStamp, brief
+from embaudit.data.ids import Ids, KeyKind, digest_values
+from embaudit.errors import InputError
+
+IdSource: TypeAlias = str | os.PathLike[str] | Sequence[str] | Sequence[int] | NDArray[np.generic]
+"""A file of ids, or the ids themselves."""
+
+EXPECTED = "expected one integer or text for each row"
+
+
+def read_ids(source: IdSource, rows: int, of: str) -> Ids:
+    """Read one id for each row.
+
+    Parameters
+    ----------
+    source : path, or sequence of str or int
+        ``.npy`` holds a 1-D array of integers or strings; any other file is text, a line each.
+    rows : int
+        Rows of the set the ids belong to.
+    of : str
+        That set, for messages.
+
+    Raises
+    ------
+    InputError
+        When the file is unreadable, holds something else, or has another length.
+    """
+    if isinstance(source, str | os.PathLike):
+        uri = os.fsdecode(source)
+        stamp = FileStamp.of(Path(uri), uri)
+        with stamp.reading("ids", ValueError, EOFError):
+            values = _npy(stamp) if stamp.path.suffix.lower() == ".npy" else _lines(stamp)
+    else:
+        uri, values = f"<ids of {of}>", np.asarray(source)
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        raise InputError(f"{uri}: ids of shape {values.shape}; {EXPECTED}")
+    if len(values) != rows:
+        raise InputError(f"{uri}: {len(values):,} ids for the {rows:,} rows of {of}; {EXPECTED}")
+    return _ids(uri, values)
+
+
+def _ids(uri: str, values: NDArray[np.generic] | list[bytes]) -> Ids:
+    if isinstance(values, list):
+        texts = values
+    elif values.dtype.kind in "iu":
+        integers = values.astype(np.int64)
+        return Ids(uri, KeyKind.INTEGER, digest_values(integers), lambda row: int(integers[row]))
+    elif values.dtype.kind in "US":
+        texts = [_encoded(value) for value in values.tolist()]
+    else:
+        raise InputError(f"{uri}: ids of dtype {brief(values.dtype)}; {EXPECTED}")
+    return Ids(
+        uri,
+        KeyKind.TEXT,
+        digest_values(texts),
+        lambda row: texts[row].decode("utf-8", "backslashreplace"),
+    )
+
+
+def _encoded(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+
+
+def _npy(stamp: FileStamp) -> NDArray[np.generic]:
+    """Load a 1-D array whose header agrees with the size of its file; nothing is unpickled."""
+    with stamp.path.open("rb") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read_header is None:
+            raise InputError(f"{stamp.uri}: NPY format {version}; save the ids with np.save")
+        shape, _, dtype = read_header(file)
+        if dtype.hasobject:
+            raise InputError(
+                f"{stamp.uri}: holds Python objects, which are never unpickled; "
+                "save np.array(ids, dtype=str)"
+            )
+        size = int(np.prod(shape, dtype=object)) * dtype.itemsize
+        if size != stamp.size - file.tell():
+            raise InputError(
+                f"{stamp.uri}: the header claims {size:,} bytes, the file holds "
+                f"{stamp.size - file.tell():,}; write or copy it again"
+            )
+    loaded: NDArray[np.generic] = np.load(stamp.path, allow_pickle=False)
+    return loaded
+
+
+def _lines(stamp: FileStamp) -> list[bytes]:
+    """Return the lines without their ends; one empty line at the end does not count."""
+    lines = stamp.path.read_bytes().splitlines()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            raise InputError(f"{stamp.uri}: line {number} is empty; {EXPECTED}")
+    return lines

@@ -1,0 +1,144 @@
+"""Rows of a set in another selection or order, still read by blocks."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from embaudit.data.buffers import BufferRing, recut
+from embaudit.data.embedding_set import EmbeddingSet
+from embaudit.data.files import FileStamp
+from embaudit.data.npy_header import NpyHeader
+from embaudit.data.npy_layouts import RowMajor
+from embaudit.datatypes import Rows, Span, Stored
+from embaudit.errors import InputError
+
+SPACE_MARGIN = 64 << 20
+"""Room left on the disk beside a spooled set."""
+
+
+def reordered(source: EmbeddingSet, rows: Rows) -> EmbeddingSet:
+    """Return `rows` of a set, in that order, as a set of their own.
+
+    Ascending rows are read from the source itself; any other order is written to a temporary
+    file once, row by row, so that every later pass reads in order.
+
+    Parameters
+    ----------
+    source : EmbeddingSet
+    rows : int64 array, shape (m,)
+        Distinct row positions.
+
+    Raises
+    ------
+    InputError
+        When the disk has no room for the temporary file.
+    """
+    if np.array_equal(rows, np.arange(source.rows)):
+        return source
+    if (np.diff(rows) > 0).all():
+        return SelectedSet(source, rows)
+    return SpooledSet(source, rows)
+
+
+class SelectedSet(EmbeddingSet):
+    """Some rows of a set, in its own order.
+
+    Parameters
+    ----------
+    source : EmbeddingSet
+    rows : int64 array, shape (m,)
+        Ascending, distinct.
+    """
+
+    def __init__(self, source: EmbeddingSet, rows: Rows) -> None:
+        self.uri, self.dim, self.dtype = source.uri, source.dim, source.dtype
+        self.rows = len(rows)
+        self._source = source
+        self._selected = rows
+
+    def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
+        """Yield the selected rows of each span from `slots` reused buffers."""
+        ring = BufferRing(spans, slots, self.dim, self.dtype)
+        wanted = np.concatenate([np.arange(start, stop) for start, stop in spans])
+        pieces = (
+            (int(wanted[positions.start + offset]), block[offset : offset + length])
+            for positions, block in self._source.gather(self._selected[wanted])
+            for offset, length in _runs(wanted[positions])
+        )
+        return recut(pieces, spans, ring)
+
+    def gather(self, rows: Rows) -> Iterator[tuple[slice, Stored]]:
+        """Yield selected rows by blocks."""
+        return self._source.gather(self._selected[rows])
+
+
+class SpooledSet(EmbeddingSet):
+    """Rows of a set in any order, copied once to a temporary file.
+
+    The file has no name where the system allows it, so that it vanishes with the process however
+    that ends.
+
+    Parameters
+    ----------
+    source : EmbeddingSet
+    rows : int64 array, shape (m,)
+        Distinct; row i of this set is row ``rows[i]`` of `source`.
+    """
+
+    def __init__(self, source: EmbeddingSet, rows: Rows) -> None:
+        self.uri, self.dim, self.dtype = source.uri, source.dim, source.dtype
+        self.rows = len(rows)
+        row_bytes = self.dim * self.dtype.itemsize
+        _require_room(self.uri, self.rows * row_bytes)
+        self._file = tempfile.TemporaryFile(prefix="embaudit-", buffering=0)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
+        self._file.truncate(self.rows * row_bytes)
+        self._spool(source, rows, row_bytes)
+        header = NpyHeader(
+            rows=self.rows, dim=self.dim, dtype=self.dtype, fortran_order=False, offset=0
+        )
+        stamp = FileStamp(Path(tempfile.gettempdir()), self.uri, 0, 0)
+        self._layout = RowMajor(header, stamp)
+
+    def _spool(self, source: EmbeddingSet, rows: Rows, row_bytes: int) -> None:
+        """Write every row of the source at its place; neighbours in one write."""
+        targets = np.argsort(rows, kind="stable")
+        for positions, block in source.gather(rows[targets]):
+            places = targets[positions]
+            order = np.argsort(places)
+            places, data = places[order], block[order]
+            for offset, length in _runs(places):
+                self._file.seek(int(places[offset]) * row_bytes)
+                self._file.write(data[offset : offset + length].data)
+
+    def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
+        """Yield the rows of each span from `slots` reused buffers."""
+        # A generator of its own: it keeps this set, and so the file, while rows are drawn.
+        yield from self._layout.blocks(self._file, spans, slots)
+
+    def gather(self, rows: Rows) -> Iterator[tuple[slice, Stored]]:
+        """Yield rows by blocks."""
+        yield from self._layout.gather(self._file, rows)
+
+
+def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
+    """Yield (offset, length) of the runs of consecutive values."""
+    bounds = np.concatenate([[0], np.flatnonzero(np.diff(rows) != 1) + 1, [len(rows)]])
+    for start, stop in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        yield start, stop - start
+
+
+def _require_room(uri: str, size: int) -> None:
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free
+    if free < size + SPACE_MARGIN:
+        raise InputError(
+            f"{uri}: joining needs {size + SPACE_MARGIN:,} bytes in {folder} and {free:,} are "
+            "free; free some or set TMPDIR to a folder with room"
+        )
