@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embaudit.data.files import FileStamp, brief
-from embaudit.data.ids import Ids, KeyKind, digest_values
+from embaudit.data.ids import Ids, KeyKind, digest_integers, digest_texts
 from embaudit.errors import InputError
 
 IdSource: TypeAlias = str | os.PathLike[str] | Sequence[str] | Sequence[int] | NDArray[np.generic]
@@ -51,12 +51,39 @@ def read_ids(source: IdSource, rows: int, of: str) -> Ids:
     return _ids(uri, values)
 
 
-def _ids(uri: str, values: NDArray[np.generic] | list[bytes]) -> Ids:
-    if isinstance(values, list):
+class _Lines(Sequence[bytes]):
+    """The lines of a text file, as one string of bytes and where each line starts.
+
+    A list of lines takes five times the memory of their bytes.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+        if data and not data.endswith(b"\n"):
+            ends = np.append(ends, len(data))
+        self._bounds = np.concatenate([[-1], ends])
+
+    def __len__(self) -> int:
+        return len(self._bounds) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
+        if isinstance(index, slice):
+            return [self[row] for row in range(*index.indices(len(self)))]
+        return self._data[self._bounds[index] + 1 : self._bounds[index + 1]].rstrip(b"\r")
+
+
+def _ids(uri: str, values: NDArray[np.generic] | _Lines) -> Ids:
+    texts: Sequence[bytes]
+    if isinstance(values, _Lines):
         texts = values
     elif values.dtype.kind in "iu":
         integers = values.astype(np.int64)
-        return Ids(uri, KeyKind.INTEGER, digest_values(integers), lambda row: int(integers[row]))
+        return Ids(uri, KeyKind.INTEGER, digest_integers(integers), lambda row: int(integers[row]))
     elif values.dtype.kind in "US":
         texts = [_encoded(value) for value in values.tolist()]
     else:
@@ -64,7 +91,7 @@ def _ids(uri: str, values: NDArray[np.generic] | list[bytes]) -> Ids:
     return Ids(
         uri,
         KeyKind.TEXT,
-        digest_values(texts),
+        digest_texts(texts),
         lambda row: texts[row].decode("utf-8", "backslashreplace"),
     )
 
@@ -99,10 +126,10 @@ def _npy(stamp: FileStamp) -> NDArray[np.generic]:
     return loaded
 
 
-def _lines(stamp: FileStamp) -> list[bytes]:
+def _lines(stamp: FileStamp) -> _Lines:
     """Return the lines without their ends; one empty line at the end does not count."""
-    lines = stamp.path.read_bytes().splitlines()
-    for number, line in enumerate(lines, 1):
+    lines = _Lines(stamp.path.read_bytes())
+    for row, line in enumerate(lines):
         if not line.strip():
-            raise InputError(f"{stamp.uri}: line {number} is empty; {EXPECTED}")
+            raise InputError(f"{stamp.uri}: line {row + 1} is empty; {EXPECTED}")
     return lines

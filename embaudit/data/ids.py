@@ -27,6 +27,8 @@ class KeyKind(StrEnum):
 Digests: TypeAlias = NDArray[np.uint64]
 """Sixteen bytes an id, shape (rows, 2): the value itself for integers, else a hash."""
 
+TEXTS_AT_ONCE = 16_384
+"""Hashes that are Python objects at the same time."""
 SHOWN_IDS = 3
 SHOWN_CHARACTERS = 40
 
@@ -73,14 +75,21 @@ class Matches:
     only_in_b: int
 
 
-def digest_values(values: NDArray[np.int64] | Sequence[bytes]) -> Digests:
-    """Return 16 bytes for each id; integers stand for themselves."""
-    if isinstance(values, np.ndarray):
-        digests = np.zeros((len(values), 2), np.uint64)
-        digests[:, 0] = values.astype(np.int64).view(np.uint64)
-        return digests
-    raw = b"".join(blake2b(value, digest_size=16).digest() for value in values)
-    return np.frombuffer(raw, np.uint64).reshape(-1, 2)
+def digest_integers(values: NDArray[np.int64]) -> Digests:
+    """Return 16 bytes for each id: the integer itself."""
+    digests = np.zeros((len(values), 2), np.uint64)
+    digests[:, 0] = values.view(np.uint64)
+    return digests
+
+
+def digest_texts(values: Sequence[bytes]) -> Digests:
+    """Return 16 bytes for each id: a hash of its bytes."""
+    digests = np.empty((len(values), 2), np.uint64)
+    for start in range(0, len(values), TEXTS_AT_ONCE):
+        part = values[start : start + TEXTS_AT_ONCE]
+        raw = b"".join([blake2b(value, digest_size=16).digest() for value in part])
+        digests[start : start + TEXTS_AT_ONCE] = np.frombuffer(raw, np.uint64).reshape(-1, 2)
+    return digests
 
 
 def match(a: Ids, b: Ids) -> Matches:

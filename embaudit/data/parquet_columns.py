@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from embaudit.data.files import argument, brief
-from embaudit.data.ids import Digests, KeyKind, digest_values
+from embaudit.data.ids import Digests, KeyKind, digest_integers, digest_texts
 from embaudit.data.keyed import KeyHashes
 from embaudit.datatypes import Mask
 from embaudit.errors import InputError, did_you_mean
@@ -127,8 +127,8 @@ def hash_keys(keys: pa.Array, kind: KeyKind) -> KeyHashes:
 def digest_keys(keys: pa.Array, kind: KeyKind) -> Digests:
     """Return 16 bytes a key; `keys` holds no null."""
     if kind is KeyKind.INTEGER:
-        return digest_values(keys.to_numpy().astype(np.int64))
-    return digest_values(_as_bytes(keys).to_pylist())
+        return digest_integers(keys.to_numpy().astype(np.int64))
+    return digest_texts(_as_bytes(keys).to_pylist())
 
 
 def key_value(keys: pa.Array, kind: KeyKind, position: int) -> int | str | bytes:
