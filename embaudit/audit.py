@@ -153,6 +153,7 @@ def _audit(pair: Pair, options: Options, request: Request | None) -> Audit:
         same_source=pair.a.identity() is not None and pair.a.identity() == pair.b.identity(),
         concentration=linear.concentration,
         retrieval=retrieval,
+        metric_rows=metric_rows,
     )
     return Audit(
         embaudit_version=__version__,
@@ -196,7 +197,7 @@ def _pairing(population: Population, retrieval: RetrievalStage) -> Pairing:
     return Pairing(
         by=population.pair.by,
         rows=population.pair.rows,
-        distinct_rows=population.n,
+        distinct_rows=population.distinct,
         only_in_a=population.pair.only_in[0],
         only_in_b=population.pair.only_in[1],
         dropped_rows=population.dropped_rows,

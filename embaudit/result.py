@@ -147,14 +147,29 @@ class Measure(Value):
     better: Literal["higher", "lower"]
 
 
+class ScoreSummary(Value):
+    """Where scores lie, in the metric's own unit."""
+
+    mean: float
+    q05: float
+    q95: float
+
+
 class MetricRow(Value):
-    """One metric's view of the pair, on a seeded sample of ``n`` rows."""
+    """One metric's view of the pair, on a seeded sample of ``n`` rows.
+
+    See `embaudit.measures.metric_table.MetricComparison`.
+    """
 
     metric: str
-    overlap: float | None
+    overlap: float
     recall_a_to_b: float | None
     recall_b_to_a: float | None
     rsa: float | None
+    agreement_a: float
+    agreement_b: float
+    partners: ScoreSummary | None
+    random: ScoreSummary | None
     n: int
     k: int
 

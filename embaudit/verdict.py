@@ -130,6 +130,9 @@ class Evidence:
         Both sides hold the same bytes.
     matched_fraction : float
         Of the smaller side's rows, the share that has a partner.
+    without_partner : float
+        Share of the paired rows with a vector on one side only, or that repeat a row which does
+        not find its partner.
     recalls : dict
         Recall by (direction, kind); kind is raw, orthogonal or linear. Without raw where p != q.
     mixed : dict
@@ -148,6 +151,7 @@ class Evidence:
     k: int
     identical: bool
     matched_fraction: float
+    without_partner: float
     recalls: dict[tuple[str, str], Recall]
     mixed: dict[str, Recall]
     partners: dict[str, Interval]
@@ -168,6 +172,7 @@ Reason = Literal[
     "silent_chance",
     "meets_policy",
     "few_matched",
+    "without_partner",
     "rows_lost",
     "loss_without_map",
     "map_recovers",
@@ -213,11 +218,11 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
         return _inconclusive(list(DECIDABLE), "too_few_rows")
     if evidence.pairing is None:
         return _inconclusive(list(DECIDABLE), "too_few_rows")
+    if max(recall.chance for recall in evidence.recalls.values()) > SILENT_CHANCE:
+        return _inconclusive(list(DECIDABLE), "silent_chance")
     paired = _rows_correspond(evidence, evidence.pairing, policy)
     if paired is not None:
         return paired
-    if max(recall.chance for recall in evidence.recalls.values()) > SILENT_CHANCE:
-        return _inconclusive(list(DECIDABLE), "silent_chance")
 
     candidates: list[Verdict] = []
     open_on_queries = False
@@ -287,13 +292,21 @@ def _safe(evidence: Evidence, policy: Policy) -> Decision | Verdict | None:
     finds = every([reaches(share, 1.0 - policy.max_mispaired) for share in found])
     if retrieves is Answer.NO:
         return None
-    if evidence.matched_fraction < policy.min_matched:
-        return None
+    missing = _missing_rows(evidence, policy)
     if retrieves is Answer.YES and finds is Answer.YES:
-        return _single(Verdict.SAFE, "meets_policy")
+        return missing or _single(Verdict.SAFE, "meets_policy")
     if retrieves is Answer.YES:
         return _rows_lost(evidence, finds, found)
-    return Verdict.SAFE if finds is not Answer.NO else None
+    return Verdict.SAFE if finds is not Answer.NO and missing is None else None
+
+
+def _missing_rows(evidence: Evidence, policy: Policy) -> Decision | None:
+    """Return what is said in place of `safe` where too many rows have nothing to be found."""
+    if evidence.matched_fraction < policy.min_matched:
+        return _single(Verdict.DEGRADED, "few_matched")
+    if evidence.without_partner > policy.max_mispaired:
+        return _single(Verdict.DEGRADED, "without_partner")
+    return None
 
 
 def _rows_lost(evidence: Evidence, finds: Answer, partners: list[Interval]) -> Decision:

@@ -15,6 +15,7 @@ from embaudit.result import (
     Pairing,
     Policy,
     Recommendation,
+    ScoreSummary,
     SetInfo,
 )
 
@@ -184,10 +185,14 @@ def sample_audit(verdict: Verdict, **changes: Any) -> Audit:
                 recall_a_to_b=case.recalls[0],
                 recall_b_to_a=case.recalls[0],
                 rsa=0.93,
-                n=2000,
+                agreement_a=0.981,
+                agreement_b=0.43,
+                partners=ScoreSummary(mean=0.913, q05=0.71, q95=0.99),
+                random=ScoreSummary(mean=0.12, q05=-0.04, q95=0.3),
+                n=500,
                 k=10,
             )
-            for name in ("cosine", "dot", "euclidean", "manhattan")
+            for name in ("cosine", "dot", "euclidean", "manhattan", "hamming")
         ],
         "recommendation": Recommendation(action=case.action, **case.advice),
         "findings": list(case.findings),

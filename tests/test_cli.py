@@ -206,6 +206,13 @@ def test_defaults_are_the_librarys():
         (["a.npy", "near.npy", "--output", "jsn=a"], "unknown output format 'jsn'"),
         (["a.npy", "near.npy", "--output", "json=no/a"], "does not exist; create it first"),
         (["a.npy", "near.npy", "--output", "json=a.npy"], "would overwrite an input"),
+        (
+            ["a.npy", "near.npy", "--ids-a", "a.npy", "--ids-b", "i.txt", "--output", "json=i.txt"],
+            "would overwrite an input",
+        ),
+        (["a.npy", "near.npy", "--on", "id"], "--on id: a.npy has no columns"),
+        (["a.npy", "near.npy", "--ids-a", "a.npy"], "ids of shape (300, 16)"),
+        (["a.npy", "near.npy", "--by-row", "--on", "id"], "--by-row contradicts"),
         (["a.npy", "near.npy", "--json", "--output", "json=-"], "only one output"),
         (["a.npy", "absent.npy"], "absent.npy"),
         (["a.npy", "shorter.npy"], "shorter.npy"),

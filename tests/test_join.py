@@ -148,6 +148,13 @@ def test_a_join_is_that_of_a_dictionary(data, integers):
     assert_joined(pair, ids_a, vectors_a, ids_b, vectors_b)
 
 
+def test_arrays_of_ids():
+    a, b = ArraySet(VECTORS), ArraySet(VECTORS[::-1].copy())
+    for ids in (np.array(IDS), np.array(IDS, bytes), np.arange(ROWS), [s.encode() for s in IDS]):
+        pair = pair_by_id(a, b, ids_a=ids, ids_b=ids[::-1])
+        np.testing.assert_array_equal(everything(pair.b), VECTORS)
+
+
 @pytest.mark.parametrize("suffix", [".txt", ".npy", "column"])
 def test_every_source_of_ids(tmp_path, suffix):
     order = RANDOM.permutation(ROWS)[:250]

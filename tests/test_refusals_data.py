@@ -522,14 +522,15 @@ class TestSources:
     def test_a_column_where_there_is_none(self, folder, source):
         uri = {str: "a.npy", np.ndarray: "<array>", ArraySet: "held"}[type(source)]
         message = refusal(source, "emb", UsageError)
-        assert message == f"--column applies to Parquet; {uri} has none"
+        expected = "--column names one of several columns or arrays"
+        assert message == f"{expected}; {uri} holds a single matrix"
 
     def test_a_column_in_the_path_of_an_npy_file(self, folder):
-        assert_names(refusal("a.npy::emb", error=UsageError), "applies to Parquet; a.npy::emb")
+        assert_names(refusal("a.npy::emb", error=UsageError), "a.npy::emb holds a single matrix")
 
     def test_an_unknown_suffix(self, folder):
         (folder / "a.csv").write_text("1,2\n")
-        assert_names(refusal("a.csv"), "a.csv: ", "'.csv'", "expected .npy or .parquet")
+        assert_names(refusal("a.csv"), "a.csv: ", "'.csv'", "expected .npy, .npz, .parquet")
 
     def test_a_misspelt_suffix(self, folder):
         (folder / "a.parqet").write_text("x")

@@ -52,6 +52,7 @@ def evidence(
         k=10,
         identical=False,
         matched_fraction=1.0,
+        without_partner=0.0,
         recalls=recalls,
         mixed={} if raw is None else {"a": recall(mixed, spread), "b": recall(mixed, spread)},
         partners={} if raw is None else {"a_to_b": share, "b_to_a": share},
@@ -230,6 +231,19 @@ def test_safe_needs_equal_dimensions():
 @pytest.mark.parametrize(("matched", "expected"), [(0.9, Verdict.SAFE), (0.89, Verdict.DEGRADED)])
 def test_safe_needs_matched_rows(matched, expected):
     assert verdict(evidence(matched_fraction=matched)) is expected
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.02, Verdict.SAFE), (0.021, Verdict.DEGRADED)])
+def test_safe_needs_rows_with_a_partner(share, expected):
+    decision = decide(evidence(without_partner=share), POLICY)
+    assert decision.verdict is expected
+    assert decision.reason == ("meets_policy" if expected is Verdict.SAFE else "without_partner")
+
+
+def test_missing_rows_leave_safe_out_of_the_candidates():
+    straddling = evidence(raw=0.9, mixed=0.95, orthogonal=0.9, linear=0.9, spread=0.01)
+    for change in ({"without_partner": 0.5}, {"matched_fraction": 0.5}):
+        assert Verdict.SAFE not in decide(replace(straddling, **change), POLICY).candidates
 
 
 def test_an_interval_across_min_recall_leaves_safe_open():

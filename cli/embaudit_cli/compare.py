@@ -61,7 +61,8 @@ def compare(
 
     if quiet and verbose:
         raise UsageError("--quiet and --verbose contradict each other; leave one out")
-    outputs = parse_outputs([*(output or []), *(["json=-"] if json else [])], inputs=(a, b))
+    read = [path for path in (a, b, ids_a, ids_b) if path is not None]
+    outputs = parse_outputs([*(output or []), *(["json=-"] if json else [])], inputs=read)
 
     def audit_files(progress: Progress | None) -> Audit:
         from embaudit.audit import compare as compare_sets

@@ -11,7 +11,7 @@ from embaudit.data.pair import Pair
 from embaudit.datatypes import Mask, Rows, Vector
 from embaudit.maps.cross_fit import DIRECTIONS
 from embaudit.measures.neighbors import recall_id
-from embaudit.result import Pairing, SetInfo
+from embaudit.result import MetricRow, Pairing, SetInfo
 from embaudit.stages.population import Options
 from embaudit.stages.retrieval import RetrievalStage
 from embaudit.verdict import NOTABLE_GAIN, Decision, Evidence, Recall, best_map
@@ -51,6 +51,8 @@ class Context:
     concentration : (float, float)
         See `embaudit.stages.linear.LinearStage`.
     retrieval : RetrievalStage
+    metric_rows : list of MetricRow
+        The pair as every metric sees it; empty where too few rows are left.
     """
 
     options: Options
@@ -62,6 +64,7 @@ class Context:
     same_source: bool
     concentration: tuple[float, float]
     retrieval: RetrievalStage
+    metric_rows: list[MetricRow]
 
     @property
     def evidence(self) -> Evidence:

@@ -14,6 +14,8 @@ LISTED_RANGES = 8
 CONCENTRATED = 20.0
 """Fourth moment of the row norms over the squared second one, above which a few rows carry both."""
 
+SAME_NEIGHBOURS = 0.95
+
 SEVERITIES = ("error", "warning", "info")
 
 
@@ -24,6 +26,7 @@ def findings(context: Context) -> list[Finding]:
         *_about_rows(context),
         *_about_pairing(context),
         *_about_verdict(context),
+        *_about_metrics(context),
     ]
     return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
 
@@ -69,7 +72,17 @@ def _about_rows(context: Context) -> Iterator[Finding]:
             f"below {percent(context.options.policy.min_matched)} the verdict is never safe.",
             matched_fraction=context.evidence.matched_fraction,
         )
+    if context.evidence.without_partner > 0.0:
+        yield _finding(
+            "warning",
+            "without_partner",
+            f"{percent(context.evidence.without_partner)} of the rows have no partner to find: a "
+            "vector on one side only, or repetitions that differ between the sides.",
+            share=context.evidence.without_partner,
+        )
     repeated = pairing.rows - pairing.dropped_rows - pairing.distinct_rows
+    if context.options.keep_duplicates:
+        repeated = 0
     if repeated > 0:
         what = "row repeats" if repeated == 1 else "rows repeat"
         yield _finding(
@@ -170,12 +183,12 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
     decision, evidence = context.decision, context.evidence
     if decision.reason == "rows_lost":
         share = context.lowest_partners_found
-        needed = percent(1.0 - context.options.policy.max_mispaired)
+        needed = 100.0 * (1.0 - context.options.policy.max_mispaired)
         yield _finding(
             "warning",
             "rows_lost",
-            f"{percent(share)} of the queried rows find their own partner; at least {needed} must, "
-            "with confidence.",
+            f"{100 * share:.4g}% of the queried rows find their own partner; at least "
+            f"{needed:.4g}% must, by the lower bound.",
             found=share,
         )
     if decision.reason == "few_rows_to_fit":
@@ -208,6 +221,30 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
             "against every row; intervals cover the rest.",
             queries=context.queries,
         )
+
+
+def _about_metrics(context: Context) -> Iterator[Finding]:
+    """Say whether the choice among the metrics of vector search matters for this pair."""
+    chosen = str(context.options.metric)
+    others = [row for row in context.metric_rows if row.metric in set(Metric) - {chosen}]
+    if not others:
+        return
+    side, row = min(
+        (("AB"[index], row) for row in others for index in (0, 1)),
+        key=lambda view: (view[1].agreement_a, view[1].agreement_b)["AB".index(view[0])],
+    )
+    kept = row.agreement_a if side == "A" else row.agreement_b
+    if kept >= SAME_NEIGHBOURS:
+        message = (
+            f"The choice of metric hardly matters: cosine, dot and euclidean share at least "
+            f"{percent(kept)} of their neighbours within A and within B."
+        )
+    else:
+        message = (
+            f"The choice of metric matters: {row.metric} keeps {percent(kept)} of the {chosen} "
+            f"neighbours within {side}. Audit with the metric you search with."
+        )
+    yield _finding("info", "metric_choice", message, least_agreement=kept, metric=row.metric)
 
 
 def _rows(count: int) -> str:

@@ -36,6 +36,15 @@ def _compare_directly(context: Context) -> Recommendation:
 
 def _accept_the_loss(context: Context) -> Recommendation:
     raw = [context.evidence.recalls[direction, "raw"] for direction in DIRECTIONS]
+    cures = {
+        "few_matched": "Bring the missing rows together, or lower --min-matched.",
+        "without_partner": "Embed the rows without a vector again, then compare again.",
+    }
+    if context.decision.reason in cures:
+        return Recommendation(
+            action=cures[context.decision.reason],
+            expected_recall=min(recall.plain.value for recall in raw),
+        )
     return Recommendation(
         action="Compare directly if the loss is acceptable, else store more precise vectors; a map "
         "would not help. The command below accepts the loss in CI.",
@@ -104,8 +113,10 @@ def _settle(context: Context) -> Recommendation:
         return Recommendation(
             action="Leave repeated, empty or one-hot rows out on both sides and compare again."
         )
-    if reason == "rows_lost" and context.decision.open:
-        return Recommendation(action="Compare more rows; about 200 paired rows can decide.")
+    if reason == "rows_lost" and context.decision.open and context.queries == context.evidence.rows:
+        return Recommendation(
+            action="Compare more rows, or say with --max-mispaired how many may be lost."
+        )
     if reason == "rows_lost":
         return Recommendation(
             action="Look at the rows that do not find their partner: drop near-duplicates or fix "

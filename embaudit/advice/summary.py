@@ -20,7 +20,8 @@ def summary(context: Context) -> str:
         "unrelated": _unrelated,
         "silent_chance": _silent_chance,
         "meets_policy": _meets_policy,
-        "few_matched": _straddles,
+        "few_matched": _few_matched,
+        "without_partner": _without_partner,
         "rows_lost": _rows_lost,
         "loss_without_map": _loss_without_map,
         "map_recovers": _map_recovers,
@@ -81,13 +82,30 @@ def _meets_policy(context: Context) -> str:
     )
 
 
+def _few_matched(context: Context) -> str:
+    return (
+        "Rows that have a partner agree, but only "
+        f"{percent(context.evidence.matched_fraction)} of the smaller side's ids meet; "
+        f"{percent(context.options.policy.min_matched)} must."
+    )
+
+
+def _without_partner(context: Context) -> str:
+    return (
+        f"The other rows agree, but {percent(context.evidence.without_partner)} of the rows have "
+        "no partner to find: their vector is zero or invalid on one side, or repeats one that "
+        "differs between the sides."
+    )
+
+
 def _rows_lost(context: Context) -> str:
     share = context.lowest_partners_found
-    if share >= 1.0 - context.options.policy.max_mispaired:
+    needed = 1.0 - context.options.policy.max_mispaired
+    if share >= needed:
         return (
-            f"{percent(share)} of the {context.queries:,} queried rows find their partner; that is "
-            f"too few rows to be certain that {percent(1 - context.options.policy.max_mispaired)} "
-            "of all rows do."
+            f"{100 * share:.4g}% of {context.queries:,} queried rows find their partner; that "
+            f"does not prove, at {percent(context.options.policy.confidence)} confidence, that "
+            f"{100 * needed:.4g}% of such rows do."
         )
     return (
         f"Neighbourhoods agree, but only {percent(share)} of the rows certainly find their own "

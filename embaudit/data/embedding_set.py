@@ -133,8 +133,8 @@ def check_array(shape: tuple[int, ...], dtype: np.dtype[np.generic], uri: str) -
     name = dtype.newbyteorder("=").name
     if name not in NUMERIC_KINDS:
         raise InputError(
-            f"{uri}: dtype {dtype} is not a vector of numbers; "
-            "expected float16, float32, float64, int8 or uint8"
+            f"{uri}: dtype {dtype} is not supported; expected float16, float32, float64, int8 or "
+            "uint8: save array.astype(np.float32)"
         )
     if len(shape) != 2:
         raise InputError(

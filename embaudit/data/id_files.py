@@ -17,6 +17,8 @@ from embaudit.errors import InputError
 IdSource: TypeAlias = str | os.PathLike[str] | Sequence[str] | Sequence[int] | NDArray[np.generic]
 """A file of ids, or the ids themselves."""
 
+_Values: TypeAlias = NDArray[np.generic] | Sequence[bytes]
+
 EXPECTED = "expected one integer or text for each row"
 
 
@@ -40,10 +42,11 @@ def read_ids(source: IdSource, rows: int, of: str) -> Ids:
     if isinstance(source, str | os.PathLike):
         uri = os.fsdecode(source)
         stamp = FileStamp.of(Path(uri), uri)
+        values: _Values
         with stamp.reading("ids", ValueError, EOFError):
             values = _npy(stamp) if stamp.path.suffix.lower() == ".npy" else _lines(stamp)
     else:
-        uri, values = f"<ids of {of}>", np.asarray(source)
+        uri, values = f"<ids of {of}>", _given(source)
     if isinstance(values, np.ndarray) and values.ndim != 1:
         raise InputError(f"{uri}: ids of shape {values.shape}; {EXPECTED}")
     if len(values) != rows:
@@ -77,9 +80,18 @@ class _Lines(Sequence[bytes]):
         return self._data[self._bounds[index] + 1 : self._bounds[index + 1]].rstrip(b"\r")
 
 
-def _ids(uri: str, values: NDArray[np.generic] | _Lines) -> Ids:
+def _given(source: Sequence[str] | Sequence[int] | NDArray[np.generic]) -> _Values:
+    """Return ids from memory; numpy would cut the NULs off the end of texts."""
+    if isinstance(source, np.ndarray):
+        return source
+    if all(isinstance(value, str | bytes) for value in source):
+        return [_encoded(value) for value in source if isinstance(value, str | bytes)]
+    return np.asarray(source)
+
+
+def _ids(uri: str, values: _Values) -> Ids:
     texts: Sequence[bytes]
-    if isinstance(values, _Lines):
+    if not isinstance(values, np.ndarray):
         texts = values
     elif values.dtype.kind in "iu":
         integers = values.astype(np.int64)

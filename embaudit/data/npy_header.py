@@ -6,14 +6,14 @@ import ast
 import math
 import re
 import warnings
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy_format
 
 from embaudit.data.embedding_set import check_array
 from embaudit.data.files import brief
+from embaudit.data.raw_layouts import RawMatrix
 from embaudit.errors import InputError
 
 MAGIC = b"\x93NUMPY"
@@ -24,29 +24,7 @@ LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
 """Width of the little-endian header length, by format version."""
 
 
-@dataclass(frozen=True)
-class NpyHeader:
-    """Layout of a stored matrix.
-
-    Attributes
-    ----------
-    rows, dim : int
-    dtype : numpy.dtype
-        As stored: the byte order may not be the machine's.
-    fortran_order : bool
-        Columns, not rows, are contiguous.
-    offset : int
-        Byte at which the data start.
-    """
-
-    rows: int
-    dim: int
-    dtype: np.dtype[np.generic]
-    fortran_order: bool
-    offset: int
-
-
-def read_header(file: BinaryIO, size: int, uri: str) -> NpyHeader:
+def read_header(file: IO[bytes], size: int, uri: str) -> RawMatrix:
     """Read the header and hold its claims against the size of the file.
 
     Parameters
@@ -64,14 +42,13 @@ def read_header(file: BinaryIO, size: int, uri: str) -> NpyHeader:
         When this is no NPY file, the header is damaged, the array is no matrix of numbers, or
         the file holds fewer or more bytes than the header promises.
     """
-    text = _read_text(file, uri)
-    shape, fortran_order, dtype = _parse(text, uri)
+    shape, fortran_order, dtype = read_claim(file, uri)
     check_array(shape, dtype, uri)
     rows, dim = shape
-    header = NpyHeader(rows, dim, dtype, fortran_order, file.tell())
+    offset = file.tell()
 
     promised = math.prod(shape) * dtype.itemsize
-    held = size - header.offset
+    held = size - offset
     claim = f"{rows:,} x {dim:,} {dtype.name} values, {promised:,} bytes"
     if held < promised:
         raise InputError(
@@ -83,10 +60,21 @@ def read_header(file: BinaryIO, size: int, uri: str) -> NpyHeader:
             f"{uri}: {held - promised:,} bytes follow the {claim} that the header promises; "
             "the file is damaged or holds several arrays: save one matrix with np.save"
         )
-    return header
+    return RawMatrix(rows, dim, dtype, fortran_order, offset)
 
 
-def _read_text(file: BinaryIO, uri: str) -> str:
+def read_claim(file: IO[bytes], uri: str) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Return shape, Fortran order and dtype as the header states them, which may be anything.
+
+    Raises
+    ------
+    InputError
+        When this is no NPY file or the header is damaged.
+    """
+    return _parse(_read_text(file, uri), uri)
+
+
+def _read_text(file: IO[bytes], uri: str) -> str:
     """Return the header's dictionary as text, leaving the file at the first byte of data."""
     start = file.read(len(MAGIC))
     if start != MAGIC:
@@ -110,7 +98,7 @@ def _read_text(file: BinaryIO, uri: str) -> str:
     return _read(file, length, uri).decode("utf-8" if version == (3, 0) else "latin-1", "replace")
 
 
-def _read(file: BinaryIO, count: int, uri: str) -> bytes:
+def _read(file: IO[bytes], count: int, uri: str) -> bytes:
     found = file.read(count)
     if len(found) < count:
         raise InputError(f"{uri}: truncated inside the NPY header; write or copy it again")

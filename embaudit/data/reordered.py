@@ -13,8 +13,7 @@ import numpy as np
 from embaudit.data.buffers import BufferRing, recut
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.files import FileStamp
-from embaudit.data.npy_header import NpyHeader
-from embaudit.data.npy_layouts import RowMajor
+from embaudit.data.raw_layouts import RawMatrix, RowMajor
 from embaudit.datatypes import Rows, Span, Stored
 from embaudit.errors import InputError
 
@@ -100,11 +99,8 @@ class SpooledSet(EmbeddingSet):
         weakref.finalize(self, self._file.close)
         self._file.truncate(self.rows * row_bytes)
         self._spool(source, rows, row_bytes)
-        header = NpyHeader(
-            rows=self.rows, dim=self.dim, dtype=self.dtype, fortran_order=False, offset=0
-        )
         stamp = FileStamp(Path(tempfile.gettempdir()), self.uri, 0, 0)
-        self._layout = RowMajor(header, stamp)
+        self._layout = RowMajor(RawMatrix(self.rows, self.dim, self.dtype), stamp)
 
     def _spool(self, source: EmbeddingSet, rows: Rows, row_bytes: int) -> None:
         """Write every row of the source at its place; neighbours in one write."""

@@ -14,6 +14,7 @@ from embaudit.datatypes import Matrix, Metric, Rows, Vector
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.linear import PENALTIES, RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
+from embaudit.maps.row_space import RowSpace, row_space, within
 from embaudit.stats.moments import Moments, Scatter, total
 from embaudit.stats.ranks import partner_ranks
 
@@ -22,10 +23,15 @@ DIRECTIONS = ("a_to_b", "b_to_a")
 
 @dataclass(frozen=True)
 class FoldFit:
-    """What is fitted without fold `fold`, and that fold's own sums to judge it by.
+    """What is fitted without one fold, and that fold's own sums to judge it by.
+
+    Everything is in the coordinates of `spaces`: those of the rows themselves unless there are
+    fewer rows than dimensions.
 
     Attributes
     ----------
+    spaces : (RowSpace, RowSpace)
+        Of x and y, the same for all folds.
     train, held_out : Scatter
         Sums over all other folds and over this fold.
     eigen_x, eigen_y : (values, vectors)
@@ -35,6 +41,7 @@ class FoldFit:
         Families of linear maps, one map for each penalty.
     """
 
+    spaces: tuple[RowSpace, RowSpace]
     train: Scatter
     held_out: Scatter
     eigen_x: tuple[Vector, Matrix]
@@ -48,21 +55,32 @@ def fit_folds(moments: list[Moments], workers: int) -> list[FoldFit]:
 
     Every fold must hold rows in the others; `moments` has one entry for each fold.
     """
+    everything = total(moments).scatter()
+
+    def space(side: int) -> RowSpace:
+        x = everything if side == 0 else everything.swapped()
+        return row_space(x.xx, x.mean_x, x.n)
 
     def fit(fold: int) -> FoldFit:
-        train = total([part for index, part in enumerate(moments) if index != fold]).scatter()
-        eigen_x = _eigen(train.xx)
-        eigen_y = _eigen(train.yy)
+        others = total([part for index, part in enumerate(moments) if index != fold])
+        train = within(others.scatter(), *spaces)
+        eigen_x, eigen_y = _eigen(train.xx), _eigen(train.yy)
         return FoldFit(
+            spaces=spaces,
             train=train,
-            held_out=moments[fold].scatter(),
+            held_out=within(moments[fold].scatter(), *spaces),
             eigen_x=eigen_x,
             eigen_y=eigen_y,
             orthogonal=fit_orthogonal(train),
-            ridge=(RidgePath(train, *eigen_x), RidgePath(train.swapped(), *eigen_y)),
+            ridge=(
+                RidgePath(train, *eigen_x, spaces[0].dim),
+                RidgePath(train.swapped(), *eigen_y, spaces[1].dim),
+            ),
         )
 
     with ThreadPoolExecutor(workers) as pool:
+        space_x, space_y = pool.map(space, (0, 1))
+        spaces = (space_x, space_y)
         return list(pool.map(fit, range(len(moments))))
 
 
@@ -90,7 +108,10 @@ class CrossFit:
     penalties: dict[str, float]
 
     def maps(self, direction: str, kind: str) -> list[AffineMap]:
-        """Return the maps of a direction (a_to_b, b_to_a) and kind (orthogonal, linear) by fold."""
+        """Return the maps of a direction (a_to_b, b_to_a) and kind (orthogonal, linear) by fold.
+
+        They map coordinates of the row spaces; `transform` maps rows.
+        """
         return self._maps[direction, kind]
 
     def transform(self, direction: str, kind: str, rows: Rows, vectors: Matrix) -> Matrix:
@@ -104,8 +125,11 @@ class CrossFit:
         vectors : float64 array, shape (m, p)
             Prepared rows of the source side.
         """
+        enter, leave = self.fits[0].spaces
+        if direction == "b_to_a":
+            enter, leave = leave, enter
         maps = self.maps(direction, kind)
-        return apply_by_fold(maps, self.fold_of(rows), vectors)
+        return leave.leave(apply_by_fold(maps, self.fold_of(rows), enter.enter(vectors)))
 
     @cached_property
     def _maps(self) -> dict[tuple[str, str], list[AffineMap]]:
@@ -153,11 +177,17 @@ def choose_penalties(
     chosen = {}
     for side, direction in enumerate(DIRECTIONS):
         source, target = (rows_a, rows_b) if side == 0 else (rows_b, rows_a)
+        enter, leave = fits[0].spaces[side], fits[0].spaces[1 - side]
+        mapped = np.empty((len(PENALTIES), *target.shape))
+        for fold, fit in enumerate(fits):
+            members = folds == fold
+            images = fit.ridge[side].transform(enter.enter(source[members]), PENALTIES)
+            for index, image in enumerate(images):
+                mapped[index, members] = leave.leave(image)
         ranks = {}
-        for penalty in PENALTIES:
-            mapped = apply_by_fold([fit.ridge[side].fit(penalty) for fit in fits], folds, source)
+        for penalty, rows in zip(PENALTIES, mapped, strict=True):
             generator = np.random.default_rng([seed, 3])
-            ranks[penalty] = float(partner_ranks(mapped, target, metric, generator).mean())
+            ranks[penalty] = float(partner_ranks(rows, target, metric, generator).mean())
         best = [penalty for penalty in PENALTIES if ranks[penalty] == min(ranks.values())]
         chosen[direction] = best[0]
         if len(best) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,16 +34,18 @@ class CCA:
     pwcca: float
 
 
-def cross_fitted_cca(fits: list[FoldFit]) -> CCA | None:
+def cross_fitted_cca(fits: list[FoldFit], workers: int = 1) -> CCA | None:
     """Return CCA averaged over folds by their rows; None where a side has no variance."""
-    values, weights = [], []
-    for fit in fits:
-        if min(fit.eigen_x[0][-1], fit.eigen_y[0][-1]) <= 0.0 or fit.held_out.n < 2:
-            continue
-        values.append(_fold_cca(fit))
-        weights.append(fit.held_out.n)
-    if not values:
+    usable = [
+        fit
+        for fit in fits
+        if min(fit.eigen_x[0][-1], fit.eigen_y[0][-1]) > 0.0 and fit.held_out.n > 1
+    ]
+    if not usable:
         return None
+    with ThreadPoolExecutor(workers) as pool:
+        values = list(pool.map(_fold_cca, usable))
+    weights = [fit.held_out.n for fit in usable]
     mean, svcca, pwcca = np.average(np.array(values), axis=0, weights=weights)
     return CCA(float(mean), float(svcca), float(pwcca))
 
@@ -53,7 +56,7 @@ def _fold_cca(fit: FoldFit) -> tuple[float, float, float]:
     cross = white_x.T @ fit.train.xy @ white_y
     u, _, vt = np.linalg.svd(cross, full_matrices=False)
     correlations = _held_out(fit, white_x @ u, white_y @ vt.T)
-    weights = np.abs((white_x @ u).T @ fit.train.xx).sum(axis=1)
+    weights = np.abs(fit.spaces[0].spread((white_x @ u).T @ fit.train.xx)).sum(axis=1)
 
     kept_x, kept_y = (
         int(np.searchsorted(np.cumsum(share), SVCCA_VARIANCE * share.sum())) + 1

@@ -190,9 +190,9 @@ class _Round:
         for kind, view in views.items():
             self._vectors[side, kind] = view.vectors
             self._found[side, kind] = found[kind]
-            neighbours = resolve(
-                found[kind].all, self._search.k, self._exact(side, kind), self._ties(side, kind)
-            )
+            candidates = found[kind].all
+            ties = self._ties(side, kind, candidates)
+            neighbours = resolve(candidates, self._search.k, self._exact(side, kind), ties)
             self._lists[side, kind] = neighbours
             self._open |= neighbours.open
 
@@ -202,9 +202,9 @@ class _Round:
     def _exact(self, side: str, kind: str) -> _Exact:
         return _Exact(self._corpus(side), self._vectors[side, kind])
 
-    def _ties(self, side: str, kind: str) -> Vector:
+    def _ties(self, side: str, kind: str, candidates: Candidates) -> Vector:
         """Return the tolerance for ties of each query, shape (m,)."""
-        kth = np.abs(self._found[side, kind].all.scores[:, self._search.k - 1])
+        kth = np.abs(candidates.scores[:, self._search.k - 1])
         corpus = self._corpus(side)
         if corpus.metric is Metric.EUCLIDEAN:
             return TIES * kth
@@ -223,9 +223,8 @@ class _Round:
         assert foreign is not None, "raw neighbours are searched by half"
         total = self._search.pair.rows
         mixed = native[1 - config].union(foreign[config].offset(total))
-        neighbours = resolve(
-            mixed, self._search.k, self._mixed_exact(side), self._ties(side, "own")
-        )
+        ties = self._ties(side, "own", mixed)
+        neighbours = resolve(mixed, self._search.k, self._mixed_exact(side), ties)
         self._open |= neighbours.open
         return neighbours
 

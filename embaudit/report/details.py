@@ -38,16 +38,6 @@ def _basis(page: Page, measure: Measure) -> str:
     return page.join(facts)
 
 
-def metrics(page: Page, audit: Audit) -> Iterator[RenderableType]:
-    """Yield how the pair looks under each metric."""
-    table = page.table("left", "right", "right", "right", "right", "right", "right")
-    table.add_row("", "overlap", "A in B", "B in A", "RSA", "rows", "k")
-    for row in audit.metrics:
-        shares = (row.overlap, row.recall_a_to_b, row.recall_b_to_a, row.rsa)
-        table.add_row(row.metric, *map(page.number, shares), f"{row.n:,}", str(row.k))
-    yield table
-
-
 def timing(page: Page, audit: Audit) -> Iterator[RenderableType]:
     """Yield the seconds each stage took."""
     yield Text(page.join(f"{name} {seconds:.1f} s" for name, seconds in audit.timing.items()))

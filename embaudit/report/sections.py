@@ -146,6 +146,24 @@ def _legend(page: Page, audit: Audit, drawn: bool) -> str:
     )
 
 
+def metrics(page: Page, audit: Audit) -> Iterator[RenderableType]:
+    """Yield how the pair looks under every metric."""
+    table = page.table("left", "right", "right", "right", "right", "right", "right", "right")
+    chosen = audit.metrics[0].metric
+    table.add_row("", "shared", "A in B", "B in A", "RSA", "kept A", "kept B", "partners", "random")
+    for row in audit.metrics:
+        shares = (row.overlap, row.recall_a_to_b, row.recall_b_to_a, row.rsa)
+        kept = (None, None) if row.metric == chosen else (row.agreement_a, row.agreement_b)
+        scores = (row.partners, row.random)
+        table.add_row(
+            row.metric,
+            *map(page.number, (*shares, *kept)),
+            *(page.glyphs.missing if score is None else f"{score.mean:.3g}" for score in scores),
+        )
+    yield table
+    yield Text(f"kept: shared with {chosen}'s neighbours; partners, random: mean score of pairs")
+
+
 def similarity(page: Page, audit: Audit) -> Iterator[RenderableType]:
     """Yield what explains the verdict without deciding it."""
     table = page.table("left", "right", "right", "left")

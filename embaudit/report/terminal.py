@@ -74,13 +74,14 @@ class Report:
         explains = "explains the verdict, does not decide it"
         yield from _headed("Similarity", sections.similarity(page, audit), explains)
         yield from _headed("Data", sections.data(page, audit))
+        if audit.metrics:
+            rows = f"all metrics on {audit.metrics[0].n:,} rows, k {audit.metrics[0].k}"
+            yield from _headed("Metrics", sections.metrics(page, audit), rows)
         if audit.findings:
             yield from _headed("Findings", sections.findings(page, audit))
         yield from _headed("Next", sections.next_steps(page, audit))
         if self._verbose:
             yield from _headed("Measures", details.measures(page, audit))
-            if audit.metrics:
-                yield from _headed("Metrics", details.metrics(page, audit))
             yield from _headed("Time", details.timing(page, audit))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from embaudit.maps.cross_fit import DIRECTIONS, CrossFit, choose_penalties, fit_folds
+from embaudit.maps.row_space import within
 from embaudit.measures.cca import cross_fitted_cca
 from embaudit.measures.cka import linear_cka
 from embaudit.measures.procrustes import held_out_residual, in_sample
@@ -16,7 +17,7 @@ from embaudit.streaming.fold_moments import FOLDS, FoldPlan, fold_moments
 TUNING_ROWS = 1024
 FEWEST_ROWS = 2 * FOLDS
 FAMILIES = ("cka.linear", "procrustes.", "linear.", "cca.")
-NO_VARIANCE = "a side has no variance"
+NO_VARIANCE = "a side has no variance, or one row has nearly all of it"
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,9 @@ def measure_linear(population: Population, ledger: Ledger) -> LinearStage:
     options.progress.stage("maps", 1)
     with ledger.stage("maps"):
         everything = total(moments)
-        _record_in_sample(everything, ledger)
         maps = _fit(population, plan, moments)
-        _record_held_out(maps, population.n, ledger)
+        _record_in_sample(everything, maps, ledger)
+        _record_held_out(maps, population.n, options.workers, ledger)
     options.progress.advance()
     return LinearStage(maps, _concentration(everything))
 
@@ -82,17 +83,18 @@ def _fit(population: Population, plan: FoldPlan, moments: list[Moments]) -> Cros
     return CrossFit(fits, plan.fold_of, penalties)
 
 
-def _record_in_sample(moments: Moments, ledger: Ledger) -> None:
+def _record_in_sample(moments: Moments, maps: CrossFit, ledger: Ledger) -> None:
     n = moments.n
     cka = linear_cka(moments)
     ledger.put("cka.linear", cka.debiased, NO_VARIANCE, n=n, p_value=cka.p_value)
     ledger.put("cka.linear.biased", cka.biased, NO_VARIANCE, n=n)
-    residual, angle = in_sample(moments.scatter()) or (None, None)
+    scatter = within(moments.scatter(), *maps.fits[0].spaces)
+    residual, angle = in_sample(scatter) or (None, None)
     ledger.put("procrustes.residual.in_sample", residual, NO_VARIANCE, n=n)
     ledger.put("procrustes.angular", angle, NO_VARIANCE, n=n)
 
 
-def _record_held_out(maps: CrossFit, n: int, ledger: Ledger) -> None:
+def _record_held_out(maps: CrossFit, n: int, workers: int, ledger: Ledger) -> None:
     for direction in DIRECTIONS:
         held_out = [
             fit.held_out if direction == "a_to_b" else fit.held_out.swapped() for fit in maps.fits
@@ -102,7 +104,7 @@ def _record_held_out(maps: CrossFit, n: int, ledger: Ledger) -> None:
         unexplained = held_out_residual(maps.maps(direction, "linear"), held_out)
         r2 = None if unexplained is None else 1.0 - unexplained
         ledger.put(f"linear.r2.{direction}", r2, NO_VARIANCE, n=n)
-    cca = cross_fitted_cca(maps.fits)
+    cca = cross_fitted_cca(maps.fits, workers)
     ledger.put("cca.mean", cca.mean if cca else None, NO_VARIANCE, n=n)
     ledger.put("cca.svcca", cca.svcca if cca else None, NO_VARIANCE, n=n)
     ledger.put("cca.pwcca", cca.pwcca if cca else None, NO_VARIANCE, n=n)

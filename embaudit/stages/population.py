@@ -12,7 +12,13 @@ from embaudit.data.pair import Pair
 from embaudit.datatypes import Mask, Metric, Progress, Rows
 from embaudit.errors import InputError
 from embaudit.result import Policy
+from embaudit.stats.hashing import repetitions
 from embaudit.streaming.scan import Scan, SideScan, scan
+
+NORMS = (1e-60, 1e60)
+"""Norms whose fourth powers, and ratios, stay within float64."""
+MANY = 0.002
+"""Share of all rows from which one repeated row is judged by itself."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,12 @@ class Population:
         The kept rows in seeded random order: every sample is a prefix of it.
     half : bool array, shape (rows,)
         The seeded half of the rows that a mixed index takes from the other side.
+    distinct : int
+        Usable rows that repeat no earlier one on both sides; n unless duplicates are kept.
+    one_sided : int
+        Rows with a usable vector on one side only.
+    repeated : (rows, counts)
+        Kept rows that stand for at least 0.2% of all rows, and for how many.
     """
 
     pair: Pair
@@ -54,10 +66,13 @@ class Population:
     kept: Mask
     order: Rows
     half: Mask
+    distinct: int
+    one_sided: int
+    repeated: tuple[Rows, Rows]
 
     @property
     def n(self) -> int:
-        """Number of distinct usable rows: n of every measure."""
+        """Number of rows in the statistics: n of every measure."""
         return len(self.order)
 
     @property
@@ -73,10 +88,8 @@ class Population:
     @property
     def dropped_rows(self) -> int:
         """Number of rows left out because they are invalid, or zero under cosine."""
-        usable = self.scan.a.finite & self.scan.b.finite
-        if self.options.metric is Metric.COSINE:
-            usable = usable & ~(self.scan.a.zero | self.scan.b.zero)
-        return int((~usable).sum())
+        usable_a, usable_b = self.scan.usable(self.options.metric)
+        return int((~(usable_a & usable_b)).sum())
 
 
 def populate(pair: Pair, options: Options) -> Population:
@@ -92,6 +105,8 @@ def populate(pair: Pair, options: Options) -> Population:
     if not options.drop_invalid:
         _refuse_invalid(pair, "a", scanned.a)
         _refuse_invalid(pair, "b", scanned.b)
+    _refuse_extreme(pair.a, scanned.a)
+    _refuse_extreme(pair.b, scanned.b)
     _refuse_constant(pair.a, scanned.a)
     _refuse_constant(pair.b, scanned.b)
     kept = scanned.kept(options.metric, options.keep_duplicates)
@@ -103,7 +118,21 @@ def populate(pair: Pair, options: Options) -> Population:
     generator = np.random.default_rng([options.seed, 0])
     order = generator.permutation(np.flatnonzero(kept))
     half = generator.random(pair.rows) < 0.5
-    return Population(pair, options, scanned, kept, order, half)
+    usable_a, usable_b = scanned.usable(options.metric)
+    usable = np.flatnonzero(usable_a & usable_b)
+    first, counts = repetitions(scanned.joint_hashes()[usable])
+    many = (counts > 1) & (counts >= MANY * pair.rows)
+    return Population(
+        pair,
+        options,
+        scanned,
+        kept,
+        order,
+        half,
+        distinct=len(first),
+        one_sided=int((usable_a ^ usable_b).sum()),
+        repeated=(usable[first[many]], counts[many]),
+    )
 
 
 def _refuse_invalid(pair: Pair, name: Literal["a", "b"], side: SideScan) -> None:
@@ -117,6 +146,16 @@ def _refuse_invalid(pair: Pair, name: Literal["a", "b"], side: SideScan) -> None
         f"{source.uri}: {count} NaN or inf, first at row {first}; "
         "repair them or pass --drop-invalid to go on without them"
     )
+
+
+def _refuse_extreme(source: EmbeddingSet, side: SideScan) -> None:
+    low, high = NORMS
+    for norm in (side.norm_min, side.norm_max):
+        if norm > 0.0 and not low <= norm <= high:
+            raise InputError(
+                f"{source.uri}: rows have norms from {side.norm_min:.3g} to {side.norm_max:.3g}; "
+                f"expected {low:g} to {high:g}: rescale the vectors, or check the byte order"
+            )
 
 
 def _refuse_constant(source: EmbeddingSet, side: SideScan) -> None:

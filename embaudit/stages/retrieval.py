@@ -69,7 +69,7 @@ def measure_retrieval(
     """Search, judge and decide; double the queries while more of them could decide."""
     options = population.options
     fewest = 4 * options.k + 2
-    if maps is None or population.n < fewest:
+    if maps is None or population.distinct < fewest:
         ledger.skip(applicable(True), f"fewer than 4k + 2 = {fewest} distinct rows")
         evidence = _evidence(population)
         return RetrievalStage(evidence, decide(evidence, options.policy))
@@ -83,6 +83,7 @@ def measure_retrieval(
         workers=options.workers,
     )
     ranks = RankSample(population, maps)
+    without_partner = _without_partner(population, search) / population.pair.rows
     most = min(population.n, options.policy.max_queries)
     count = min(FIRST_QUERIES, most)
     with ledger.stage("neighbours"):
@@ -90,7 +91,8 @@ def measure_retrieval(
     while True:
         with ledger.stage("ranks"):
             mispairing = ranks.judged(results)
-        evidence = _evidence(population, results, _pairing(mispairing, ranks.judged_raw()))
+        pairing = _pairing(mispairing, ranks.judged_raw())
+        evidence = _evidence(population, results, pairing, without_partner)
         decision = decide(evidence, options.policy)
         if not decision.open or count == most:
             break
@@ -109,6 +111,24 @@ def _corpus(population: Population, side: str) -> Corpus:
     source = population.pair.a if side == "a" else population.pair.b
     scanned = population.scan.a if side == "a" else population.scan.b
     return Corpus(source, scanned.preparation, population.kept, population.half)
+
+
+def _without_partner(population: Population, search: NeighbourSearch) -> int:
+    """Count the rows that enter no sample and have no partner to find.
+
+    These are rows with a vector on one side only, and rows set aside as repetitions of a row that
+    does not find its partner. The second search runs only where it can matter.
+    """
+    options = population.options
+    lost = population.one_sided
+    rows, counts = population.repeated
+    allowed = options.policy.max_mispaired * population.pair.rows
+    judged = population.same_dim and not options.keep_duplicates and len(rows) > 0
+    if not judged or lost + counts.sum() <= allowed:
+        return lost
+    results = search.run(rows, options.progress)
+    found = [results.values[partner_id(direction)] for direction in DIRECTIONS]
+    return lost + int(counts[np.minimum(*found) < 1.0].sum())
 
 
 def _alpha(population: Population) -> float:
@@ -134,6 +154,7 @@ def _evidence(
     population: Population,
     results: QueryResults | None = None,
     pairing: PairingEvidence | None = None,
+    without_partner: float = 0.0,
 ) -> Evidence:
     """Put the evidence for the rules together."""
     alpha, rows = _alpha(population), population.n
@@ -157,12 +178,13 @@ def _evidence(
         overlap = mean_interval(results.values[OVERLAP], ENDLESS, alpha)
         related = overlap.low > mean_interval(results.chance[OVERLAP], ENDLESS, alpha).high
     return Evidence(
-        rows=population.n,
+        rows=population.distinct,
         fit_rows=population.n - population.n // FOLDS,
         dims=population.dims,
         k=population.options.k,
         identical=population.scan.identical and population.pair.only_in == (0, 0),
         matched_fraction=population.pair.matched_fraction,
+        without_partner=without_partner,
         recalls=recalls,
         mixed=mixed,
         partners=partners,

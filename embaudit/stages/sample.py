@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 
 from embaudit.measures.cka import rbf_cka
@@ -12,6 +14,8 @@ from embaudit.stages.ledger import Ledger
 from embaudit.stages.population import Population
 
 SAMPLE_ROWS = 1000
+METRIC_ROWS = 500
+"""Rows of the metric table; manhattan has no fast product."""
 FAMILIES = ("cka.rbf", "rsa.", "partner.cosine")
 EQUAL_DISTANCES = "all distances of a side are equal"
 
@@ -19,7 +23,7 @@ EQUAL_DISTANCES = "all distances of a side are equal"
 def measure_sample(population: Population, ledger: Ledger) -> list[MetricRow]:
     """Record RBF CKA, RSA and paired cosine; return the pair as every metric sees it."""
     options, pair, scan = population.options, population.pair, population.scan
-    rows = np.sort(population.order[: min(SAMPLE_ROWS, population.n)])
+    rows = population.order[: min(SAMPLE_ROWS, population.n)]
     n = len(rows)
     if n <= max(3, options.k + 1):
         ledger.skip_family(FAMILIES, f"only {n} distinct rows are left")
@@ -37,17 +41,13 @@ def measure_sample(population: Population, ledger: Ledger) -> list[MetricRow]:
                 ledger.put(f"partner.cosine.{name}.q05", float(np.quantile(values, 0.05)), n=n)
         else:
             ledger.skip_family(("partner.cosine",), "the dimensions differ")
-        table = compare_metrics(stored_a.astype(np.float64), stored_b.astype(np.float64), options.k)
-    options.progress.advance()
-    return [
-        MetricRow(
-            metric=str(row.metric),
-            overlap=row.overlap,
-            recall_a_to_b=row.recall_a_to_b,
-            recall_b_to_a=row.recall_b_to_a,
-            rsa=row.rsa,
-            n=n,
-            k=options.k,
+        few = slice(0, max(METRIC_ROWS, 4 * options.k))
+        table = compare_metrics(
+            stored_a[few].astype(np.float64),
+            stored_b[few].astype(np.float64),
+            str(options.metric),
+            options.k,
         )
-        for row in table
-    ]
+        used = len(stored_a[few])
+    options.progress.advance()
+    return [MetricRow.model_validate({**asdict(row), "n": used, "k": options.k}) for row in table]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from embaudit.datatypes import Mask, Stored
+from embaudit.datatypes import Mask, Rows, Stored
 
 Hashes = NDArray[np.uint64]
 
@@ -46,7 +46,8 @@ class RowHasher:
         """View rows as 64-bit words, zero-padded to a multiple of eight bytes."""
         # Adding zero turns -0.0 into 0.0, which compares equal but has another byte pattern.
         if stored.dtype.kind == "f":
-            stored = stored + stored.dtype.type(0)
+            with np.errstate(invalid="ignore"):
+                stored = stored + stored.dtype.type(0)
         raw = np.ascontiguousarray(stored).view(np.uint8).reshape(len(stored), self._bytes)
         if self._bytes != self._words * 8:
             padded = np.zeros((len(stored), self._words * 8), np.uint8)
@@ -70,8 +71,14 @@ def joint(first: Hashes, second: Hashes) -> Hashes:
 
 def first_occurrences(hashes: Hashes) -> Mask:
     """Mark the rows whose hash no earlier row has, shape (n,)."""
+    first = np.zeros(len(hashes), np.bool_)
+    first[repetitions(hashes)[0]] = True
+    return first
+
+
+def repetitions(hashes: Hashes) -> tuple[Rows, Rows]:
+    """Return the first row of every distinct hash, and how many rows have that hash."""
     order = np.argsort(hashes, kind="stable")
     ordered = hashes[order]
-    first = np.ones(len(hashes), np.bool_)
-    first[order[1:]] = ordered[1:] != ordered[:-1]
-    return first
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(hashes)])
+    return order[starts], np.diff(np.append(starts, len(hashes)))

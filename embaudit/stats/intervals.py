@@ -62,7 +62,8 @@ def mean_interval(values: Vector, population: int, alpha: float) -> Interval:
     square = float(np.square(values - mean).sum())
     if square > 0.0 and 0.0 < share < 1.0:
         variance = (square + max(share, 1.0 - share) ** 2) / count
-        trials *= share * (1.0 - share) / variance
+        # Values in [0, 1] vary at most as a share does: the added value must not cost trials.
+        trials *= max(1.0, share * (1.0 - share) / variance)
     low, high = _beta_bounds(share, trials, alpha)
     return Interval(mean, min(low, mean), max(high, mean))
 

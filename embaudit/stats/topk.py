@@ -181,9 +181,14 @@ class Neighbours:
         `NO_ROW` never counts. A row outside the candidates is scored with `exact` where rows
         that were left out may reach the k-th best.
         """
+        base = int(max(rows.max(), self.reached.max())) + 1
+        offsets = base * np.arange(len(rows))[:, None]
+        known = np.sort((self.reached + offsets)[self.reached != NO_ROW])
+        asked = rows + offsets
+        places = np.searchsorted(known, asked)
         hit = np.zeros(rows.shape, np.bool_)
-        for slot in range(rows.shape[1]):
-            hit[:, slot] = (self.reached == rows[:, slot, None]).any(axis=1)
+        inside = places < len(known)
+        hit[inside] = known[places[inside]] == asked[inside]
         hit &= rows != NO_ROW
         queries, slots = np.nonzero(self.open[:, None] & ~hit & (rows != NO_ROW))
         if len(queries):

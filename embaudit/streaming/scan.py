@@ -70,17 +70,26 @@ class Scan:
     b: SideScan
     identical: bool
 
+    def joint_hashes(self) -> Hashes:
+        """Return one hash a row over both sides, shape (rows,)."""
+        return joint(self.a.hashes, self.b.hashes)
+
+    def usable(self, metric: Metric) -> tuple[Mask, Mask]:
+        """Mark the rows of each side that have a vector to search with, shape (rows,)."""
+        if metric is Metric.COSINE:
+            return self.a.finite & ~self.a.zero, self.b.finite & ~self.b.zero
+        return self.a.finite, self.b.finite
+
     def kept(self, metric: Metric, keep_duplicates: bool) -> Mask:
         """Mark the rows that enter the statistics, shape (rows,).
 
         Left out are non-finite rows, zero rows under cosine, and (unless `keep_duplicates`) rows
         whose vectors both repeat those of an earlier row.
         """
-        kept: Mask = self.a.finite & self.b.finite
-        if metric is Metric.COSINE:
-            kept &= ~(self.a.zero | self.b.zero)
+        usable_a, usable_b = self.usable(metric)
+        kept: Mask = usable_a & usable_b
         if not keep_duplicates:
-            kept &= first_occurrences(joint(self.a.hashes, self.b.hashes))
+            kept &= first_occurrences(self.joint_hashes())
         return kept
 
 

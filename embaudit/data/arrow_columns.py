@@ -1,4 +1,4 @@
-"""Which Parquet columns hold vectors, which may hold keys, and what is in them."""
+"""Which columns of a schema hold vectors, which may hold keys, and what is in them."""
 
 from __future__ import annotations
 
