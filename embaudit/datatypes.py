@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,12 @@ Rows: TypeAlias = NDArray[np.int64]
 Mask: TypeAlias = NDArray[np.bool_]
 Span: TypeAlias = tuple[int, int]
 """Half-open range of rows ``[start, stop)``."""
+
+Direction: TypeAlias = Literal["a_to_b", "b_to_a"]
+DIRECTIONS: tuple[Direction, Direction] = ("a_to_b", "b_to_a")
+
+TIES = 1e-12
+"""Float64 scores this close, relative to their size, are ties: they differ by rounding."""
 
 
 class Metric(StrEnum):

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from embaudit.datatypes import Verdict
+from embaudit.datatypes import DIRECTIONS, Direction, Verdict
 from embaudit.result import Policy
 from embaudit.stats.intervals import Interval
 
 MapKind = Literal["orthogonal", "linear"]
-Direction = Literal["a_to_b", "b_to_a"]
-DIRECTIONS: tuple[Direction, Direction] = ("a_to_b", "b_to_a")
 
 NOTABLE_GAIN = 0.02
 """A map, or the more general map, must add this much recall to count."""

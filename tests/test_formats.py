@@ -14,7 +14,6 @@ from collections import deque
 import h5py
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
 import pyarrow.feather
 import pytest
 from test_reading import (
@@ -259,22 +258,25 @@ def test_arrow_with_empty_batches(tmp_path):
     assert_set(open_set(tmp_path / "a.arrow"), matrix())
 
 
-def test_some_batches_in_place_and_others_loaded(tmp_path):
-    array = matrix()
-    schema = pa.schema({"emb": pa.list_(pa.float32())})
-    path = tmp_path / "a.arrow"
-    for stream in (False, True):
-        new = pa.ipc.new_stream if stream else pa.ipc.new_file
-        with new(path, schema) as writer:
-            for number, start in enumerate(range(0, ROWS, 64)):
-                rows = lists(array[start : start + 64])
-                if number % 2:
-                    # A null that no row refers to: only its value's batch tells.
-                    values = pa.concat_arrays([pa.nulls(1, pa.float32()), rows.values])
-                    offsets = pa.compute.add(rows.offsets, 1).cast(pa.int32())
-                    rows = pa.ListArray.from_arrays(offsets, values)
-                writer.write_batch(pa.record_batch([rows], schema=schema))
-        assert_set(open_set(path), array)
+def stream_bytes(table, compression=None):
+    """Return an Arrow stream without the eight bytes that end it."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table, max_chunksize=30)
+    return sink.getvalue().to_pybytes()[:-8]
+
+
+def test_batches_in_place_beside_compressed_ones(tmp_path):
+    table = pa.table({"emb": lists(matrix())})
+    schema = stream_bytes(table.slice(0, 0))
+    stream = schema
+    for start, compression in [(0, None), (100, "lz4"), (150, None), (200, "zstd")]:
+        part = stream_bytes(table.slice(start, 100 if start == 0 else 50), compression)
+        stream += part.removeprefix(schema)
+    stream += stream_bytes(table.slice(250)).removeprefix(schema)
+    (tmp_path / "a.arrow").write_bytes(stream)
+    assert_set(open_set(tmp_path / "a.arrow"), matrix())
 
 
 def test_one_large_arrow_batch_is_read_in_place(tmp_path):

@@ -8,8 +8,7 @@ from typing import Literal
 import numpy as np
 
 from embaudit.data.pair import Pair
-from embaudit.datatypes import Mask, Rows, Vector
-from embaudit.maps.cross_fit import DIRECTIONS
+from embaudit.datatypes import DIRECTIONS, Mask, Rows, Vector
 from embaudit.measures.neighbors import recall_id
 from embaudit.result import MetricRow, Pairing, SetInfo
 from embaudit.stages.population import Options

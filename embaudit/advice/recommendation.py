@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from embaudit.advice.command import repeat
 from embaudit.advice.context import Context
-from embaudit.datatypes import Verdict
-from embaudit.maps.cross_fit import DIRECTIONS
+from embaudit.datatypes import DIRECTIONS, Verdict
 from embaudit.result import Recommendation
 from embaudit.streaming.fold_moments import FOLDS
 from embaudit.verdict import ROWS_PER_DIMENSION, grade

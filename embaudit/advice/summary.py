@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from embaudit.advice.context import NOTABLE_SHARE, Context, percent
-from embaudit.maps.cross_fit import DIRECTIONS
+from embaudit.datatypes import DIRECTIONS
 from embaudit.verdict import best_map
 
 ARROWS = {"a_to_b": "A to B", "b_to_a": "B to A"}

@@ -10,15 +10,13 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from embaudit.datatypes import Matrix, Metric, Rows, Vector
+from embaudit.datatypes import DIRECTIONS, Matrix, Metric, Rows, Vector
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.linear import PENALTIES, RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
 from embaudit.maps.row_space import RowSpace, row_space, within
 from embaudit.stats.moments import Moments, Scatter, total
 from embaudit.stats.ranks import partner_ranks
-
-DIRECTIONS = ("a_to_b", "b_to_a")
 
 
 @dataclass(frozen=True)
@@ -174,7 +172,7 @@ def choose_penalties(
     seed : int
         The same random references serve every penalty.
     """
-    chosen = {}
+    chosen: dict[str, float] = {}
     for side, direction in enumerate(DIRECTIONS):
         source, target = (rows_a, rows_b) if side == 0 else (rows_b, rows_a)
         enter, leave = fits[0].spaces[side], fits[0].spaces[1 - side]

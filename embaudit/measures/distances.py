@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from embaudit.datatypes import Matrix, Metric, Vector
+from embaudit.datatypes import TIES, Matrix, Metric, Vector
 from embaudit.stats.prepare import unit_rows
-
-TIES = 1e-12
-"""Distances this close, relative to the largest, differ by rounding."""
 
 
 def pairwise_distances(rows: Matrix, metric: Metric) -> Vector:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embaudit.datatypes import Mask, Matrix, Vector
+from embaudit.datatypes import TIES, Mask, Matrix, Vector
 from embaudit.measures.distances import spearman
 from embaudit.stats.prepare import unit_rows
 
-TIES = 1e-12
-"""Scores this close, relative to a query's largest, differ by rounding."""
 FLOAT32_TIES = 1e-6
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embaudit.datatypes import Mask, Rows, Vector
-from embaudit.maps.cross_fit import DIRECTIONS
+from embaudit.datatypes import DIRECTIONS, Mask, Rows, Vector
 
 OVERLAP = "neighbors.overlap"
 RAW, ORTHOGONAL, LINEAR = "raw", "orthogonal", "linear"

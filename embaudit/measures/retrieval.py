@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embaudit.data.pair import Pair, even_spans
-from embaudit.datatypes import Mask, Matrix, Metric, Progress, Rows, Vector
-from embaudit.maps.cross_fit import DIRECTIONS
+from embaudit.datatypes import DIRECTIONS, TIES, Mask, Matrix, Metric, Progress, Rows, Vector
 from embaudit.measures.neighbors import (
     MAPS,
     OVERLAP,
@@ -23,8 +22,6 @@ from embaudit.stats.prepare import prepare
 from embaudit.stats.topk import CANDIDATES_PER_NEIGHBOUR, NO_ROW, Candidates, Neighbours, resolve
 from embaudit.streaming.search import Corpus, Found, View, search
 
-TIES = 1e-12
-"""Scores within this of each other, relative to their size, are ties."""
 QUERIES_AT_ONCE = 2048
 ROTATIONS = 3
 Precision = type[np.float32] | type[np.float64]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from embaudit.maps.cross_fit import DIRECTIONS, CrossFit, choose_penalties, fit_folds
+from embaudit.datatypes import DIRECTIONS
+from embaudit.maps.cross_fit import CrossFit, choose_penalties, fit_folds
 from embaudit.maps.row_space import within
 from embaudit.measures.cca import cross_fitted_cca
 from embaudit.measures.cka import linear_cka

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from embaudit.datatypes import Matrix, Rows, Vector
-from embaudit.maps.cross_fit import DIRECTIONS, CrossFit
+from embaudit.datatypes import DIRECTIONS, Matrix, Rows, Vector
+from embaudit.maps.cross_fit import CrossFit
 from embaudit.measures.neighbors import MAPS, RAW, QueryResults, partner_id
 from embaudit.measures.pairing import Mispairing, View, judge, judge_raw
 from embaudit.stages.population import Population
@@ -70,7 +70,7 @@ class RankSample:
             "a": population.scan.a.preparation.rows(population.pair.a.take(rows)),
             "b": population.scan.b.preparation.rows(population.pair.b.take(rows)),
         }
-        ranks = {}
+        ranks: dict[View, Vector] = {}
         for direction in DIRECTIONS:
             source, target = sides[direction[0]], sides[direction[-1]]
             vectors: dict[str, Matrix] = {RAW: source} if population.same_dim else {}

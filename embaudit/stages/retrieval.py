@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from embaudit.maps.cross_fit import DIRECTIONS, CrossFit
+from embaudit.datatypes import DIRECTIONS
+from embaudit.maps.cross_fit import CrossFit
 from embaudit.measures.neighbors import (
     MAPS,
     OVERLAP,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from embaudit.datatypes import Matrix, Metric, Vector
+from embaudit.datatypes import TIES, Matrix, Metric, Vector
 from embaudit.stats.prepare import unit_rows
 
 REFERENCES = 512
 QUERIES_AT_ONCE = 256
 """Queries that share one draw of references: few enough that draws differ within a sample."""
-TIES = 1e-12
 
 
 def partner_ranks(
