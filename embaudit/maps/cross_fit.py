@@ -131,7 +131,7 @@ class CrossFit:
 
     @cached_property
     def _maps(self) -> dict[tuple[str, str], list[AffineMap]]:
-        maps = {}
+        maps: dict[tuple[str, str], list[AffineMap]] = {}
         for side, direction in enumerate(DIRECTIONS):
             maps[direction, "orthogonal"] = [fit.orthogonal[side] for fit in self.fits]
             maps[direction, "linear"] = [
