@@ -140,20 +140,20 @@ def _audit(pair: Pair, options: Options, request: Request | None) -> Audit:
         with ledger.stage("scan"):
             population = populate(pair, options)
         linear = measure_linear(population, ledger)
-        metric_rows = measure_sample(population, ledger)
+        sample = measure_sample(population, ledger)
         retrieval = measure_retrieval(population, linear.maps, ledger)
 
     context = Context(
         options=options,
         request=request,
         pair=pair,
-        a=_set_info(pair.a, population.scan.a, pair.only_in[0]),
-        b=_set_info(pair.b, population.scan.b, pair.only_in[1]),
+        a=_set_info(pair.a, population.scan.a, pair.only_in[0], sample.levels[0]),
+        b=_set_info(pair.b, population.scan.b, pair.only_in[1], sample.levels[1]),
         pairing=_pairing(population, retrieval),
         same_source=pair.a.identity() is not None and pair.a.identity() == pair.b.identity(),
         concentration=linear.concentration,
         retrieval=retrieval,
-        metric_rows=metric_rows,
+        metric_rows=sample.metric_rows,
     )
     return Audit(
         embaudit_version=__version__,
@@ -168,14 +168,14 @@ def _audit(pair: Pair, options: Options, request: Request | None) -> Audit:
         b=context.b,
         pairing=context.pairing,
         measures=ledger.measures(),
-        metrics=metric_rows,
+        metrics=sample.metric_rows,
         recommendation=recommendation(context),
         findings=findings(context),
         timing=ledger.timing,
     )
 
 
-def _set_info(source: EmbeddingSet, side: SideScan, unmatched: int) -> SetInfo:
+def _set_info(source: EmbeddingSet, side: SideScan, unmatched: int, levels: int | None) -> SetInfo:
     return SetInfo(
         uri=source.uri,
         rows=source.rows + unmatched,
@@ -185,6 +185,8 @@ def _set_info(source: EmbeddingSet, side: SideScan, unmatched: int) -> SetInfo:
         zero_rows=int(side.zero.sum()),
         nonfinite_rows=int((~side.finite).sum()),
         duplicate_rows=side.duplicate_rows,
+        constant_columns=side.constant_columns,
+        value_levels=levels,
         norm_min=side.norm_min,
         norm_mean=side.norm_mean,
         norm_max=side.norm_max,

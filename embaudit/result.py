@@ -94,7 +94,8 @@ class Policy(Value):
 class SetInfo(Value):
     """One side: what it holds, and the health of the rows that have a partner.
 
-    ``rows`` counts all stored rows; the other counts are over the paired ones.
+    ``rows`` counts all stored rows; the other counts are over the paired ones. ``value_levels`` is
+    the number of distinct values where there are so few that they lie on a grid.
     """
 
     uri: str
@@ -105,6 +106,8 @@ class SetInfo(Value):
     zero_rows: int
     nonfinite_rows: int
     duplicate_rows: int
+    constant_columns: int
+    value_levels: int | None
     norm_min: float
     norm_mean: float
     norm_max: float

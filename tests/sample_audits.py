@@ -212,6 +212,8 @@ def side(uri: str, dim: int, *, normalized: bool, **changes: Any) -> SetInfo:
         "zero_rows": 0,
         "nonfinite_rows": 0,
         "duplicate_rows": 0,
+        "constant_columns": 0,
+        "value_levels": None,
         "norm_min": 1.0 if normalized else 0.83,
         "norm_mean": 1.0 if normalized else 1.72,
         "norm_max": 1.0 if normalized else 3.21,

@@ -430,6 +430,25 @@ def test_fewer_rows_than_dimensions(n, dim):
     assert value(apart, "procrustes.residual.a_to_b") > 0.9
 
 
+def test_constant_columns_are_counted():
+    x, y = rows(), blurred(rows())
+    y[:, [2, 7]] = 0.5
+    audit = embaudit.compare(x, y)
+    assert (audit.a.constant_columns, audit.b.constant_columns) == (0, 2)
+    assert findings(audit)["constant_columns"].side == "b"
+
+
+def test_a_grid_of_values_is_named():
+    x = SETS["minilm"]
+    rounded = (np.round(x * 400) / 400).astype(np.float32)
+    audit = embaudit.compare(x, rounded)
+    assert audit.a.value_levels is None
+    assert audit.b.value_levels == findings(audit)["value_grid"].levels <= 256
+    signs = embaudit.compare(x, np.sign(x) + (x == 0))
+    assert signs.b.value_levels == 2
+    assert embaudit.compare(rows(45, 2), blurred(rows(45, 2))).a.value_levels is None
+
+
 def test_noisy_axes_are_re_embedded_not_concatenated():
     x = SETS["minilm"]
     noise = np.random.default_rng(3).standard_normal(x.shape)

@@ -109,6 +109,25 @@ def _about_rows(context: Context) -> Iterator[Finding]:
                 side=name,
                 rows=side.zero_rows,
             )
+    for name, side in (("a", context.a), ("b", context.b)):
+        if side.constant_columns:
+            yield _finding(
+                "warning",
+                "constant_columns",
+                f"{side.uri}: {side.constant_columns:,} of {side.dim:,} columns hold one value in "
+                "every row; they may be padding or a damaged export.",
+                side=name,
+                columns=side.constant_columns,
+            )
+        if side.value_levels is not None:
+            yield _finding(
+                "info",
+                "value_grid",
+                f"{side.uri}: the {side.dtype} values lie on a grid of {side.value_levels} levels: "
+                "likely quantised vectors.",
+                side=name,
+                levels=side.value_levels,
+            )
     for name, side, value in zip("ab", (context.a, context.b), context.concentration, strict=True):
         if value > CONCENTRATED:
             yield _finding(

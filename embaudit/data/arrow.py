@@ -95,6 +95,9 @@ class ArrowSet(ColumnarSet[ArrowFile]):
     others are loaded, one at a time.
     """
 
+    # A loaded batch is whole already: cutting it up saves no memory.
+    batch_bytes = MAX_BATCH_BYTES
+
     @contextmanager
     def _opened(self) -> Iterator[ArrowFile]:
         with (

@@ -37,12 +37,13 @@ class BufferRing:
 def recut(
     pieces: Iterator[tuple[int, Stored]], spans: Sequence[Span], ring: BufferRing
 ) -> Iterator[Stored]:
-    """Yield the rows of each span, copied from `pieces` into `ring`.
+    """Yield the rows of each span, copied from `pieces` into `ring` where necessary.
 
     Parameters
     ----------
     pieces : iterator of (first row, rows)
-        Ascending, disjoint and covering every span; a piece may be void once the next is drawn.
+        Ascending, disjoint and covering every span. A writeable piece may be void once the next
+        is drawn; what cannot be written to keeps its rows, and spans within it are not copied.
     spans : sequence of (start, stop)
         Ascending and disjoint.
     ring : BufferRing
@@ -50,10 +51,16 @@ def recut(
     first = last = 0
     piece: Stored = np.empty(0)
     for start, stop in spans:
+        while last <= start < stop:
+            first, piece = next(pieces)
+            last = first + len(piece)
+        if start < stop <= last and not piece.flags.writeable:
+            yield piece[start - first : stop - first]
+            continue
         block = ring.take(stop - start)
         row = start
         while row < stop:
-            while row >= last:
+            if row == last:
                 first, piece = next(pieces)
                 last = first + len(piece)
             end = min(stop, last)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -68,6 +68,8 @@ class ColumnarSet(KeyedSet, Generic[File]):
         there, ambiguous or no list of numbers.
     """
 
+    batch_bytes: ClassVar[int] = BATCH_BYTES
+
     def __init__(
         self,
         path: Path,
@@ -89,7 +91,7 @@ class ColumnarSet(KeyedSet, Generic[File]):
             self.dim = self._read_dim(file, field.type) if self.rows else 0
         if self.rows or not may_be_empty:
             check_array((self.rows, self.dim), self.dtype, self.uri)
-        self._batch_rows = max(1, BATCH_BYTES // (max(self.dim, 1) * self.dtype.itemsize))
+        self._batch_rows = max(1, self.batch_bytes // (max(self.dim, 1) * self.dtype.itemsize))
 
     def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
         """Yield the rows of each span from `slots` reused buffers; other row groups are skipped."""

@@ -85,6 +85,10 @@ class ChunkedSet(EmbeddingSet):
         self._stamp = stamp
         self._name = name
         self._window_rows = self._rows_at_once(dataset)
+        # A window is read once and whole, which HDF5's own cache of chunks only slows; but parts
+        # of rows it would read one by one from a chunk that fits no cache.
+        is_split = dataset.chunks is not None and dataset.chunks[1] < self.dim
+        self._cache_bytes = math.prod(dataset.chunks) * self.dtype.itemsize if is_split else 0
 
     def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
         """Yield the rows of each span from `slots` reused buffers."""
@@ -109,7 +113,7 @@ class ChunkedSet(EmbeddingSet):
 
     @contextmanager
     def _dataset(self) -> Iterator[h5py.Dataset]:
-        with _opened(self._stamp) as file:
+        with _opened(self._stamp, self._cache_bytes) as file:
             yield file[self._name]
 
     def _windows(self, dataset: h5py.Dataset, windows: Rows) -> Iterator[tuple[int, Stored]]:
@@ -122,14 +126,14 @@ class ChunkedSet(EmbeddingSet):
 
     def _rows_at_once(self, dataset: h5py.Dataset) -> int:
         """Return how many rows a window has: whole chunks, so that each is unpacked once."""
-        row_bytes = self.dim * self.dtype.itemsize
-        chunk_rows = 1 if dataset.chunks is None else min(dataset.chunks[0], self.rows)
-        if chunk_rows * row_bytes > MAX_WINDOW_BYTES:
+        chunk_rows, chunk_dim = dataset.chunks or (1, 1)
+        window_bytes = chunk_rows * max(chunk_dim, self.dim) * self.dtype.itemsize
+        if window_bytes > MAX_WINDOW_BYTES:
             raise InputError(
-                f"{self.uri}: chunks of {chunk_rows:,} rows, {chunk_rows * row_bytes:,} bytes; "
+                f"{self.uri}: chunks of {chunk_rows:,} rows, {window_bytes:,} bytes; "
                 f"at most {MAX_WINDOW_BYTES:,} are held: store it in smaller chunks"
             )
-        return int(chunk_rows * max(1, WINDOW_BYTES // (chunk_rows * row_bytes)))
+        return int(chunk_rows * max(1, WINDOW_BYTES // window_bytes))
 
 
 UNKNOWN = "unknown"
@@ -137,17 +141,16 @@ UNKNOWN = "unknown"
 
 
 @contextmanager
-def _opened(stamp: FileStamp) -> Iterator[h5py.File]:
+def _opened(stamp: FileStamp, cache_bytes: int = 0) -> Iterator[h5py.File]:
     try:
         import h5py
     except ImportError:
         raise InputError(
             f"{stamp.uri}: HDF5 needs the package h5py; pip install 'embaudit[hdf5]'"
         ) from None
-    # A window is read once and whole: HDF5's own cache of chunks would copy it for nothing.
     with (
         stamp.reading("HDF5", *FAILURES),
-        h5py.File(stamp.path, "r", rdcc_nbytes=0) as file,
+        h5py.File(stamp.path, "r", rdcc_nbytes=cache_bytes) as file,
     ):
         yield file
 

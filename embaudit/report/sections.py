@@ -204,11 +204,12 @@ def _health(name: str, side: SetInfo) -> list[str]:
         *_counted(side.zero_rows, f"of {name} all zero"),
         *_counted(side.nonfinite_rows, f"of {name} with NaN or infinity"),
         *_counted(side.duplicate_rows, f"of {name} repeating an earlier one"),
+        *_counted(side.constant_columns, f"of {name} holding one value", "column"),
     ]
 
 
-def _counted(rows: int, what: str) -> list[str]:
-    return [f"{count(rows, 'row')} {what}"] if rows else []
+def _counted(number: int, what: str, unit: str = "row") -> list[str]:
+    return [f"{count(number, unit)} {what}"] if number else []
 
 
 def findings(page: Page, audit: Audit) -> Iterator[RenderableType]:

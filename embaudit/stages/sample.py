@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from embaudit.datatypes import Stored
 from embaudit.measures.cka import rbf_cka
 from embaudit.measures.distances import paired_cosine, rsa
 from embaudit.measures.metric_table import compare_metrics
@@ -16,18 +17,38 @@ from embaudit.stages.population import Population
 SAMPLE_ROWS = 1000
 METRIC_ROWS = 500
 """Rows of the metric table; manhattan has no fast product."""
+MOST_LEVELS = 256
+GRID_VALUES = 1 << 17
+GRID_REPEATS = 16
+"""Values looked at for each distinct one before they count as a grid."""
 FAMILIES = ("cka.rbf", "rsa.", "partner.cosine")
 EQUAL_DISTANCES = "all distances of a side are equal"
 
 
-def measure_sample(population: Population, ledger: Ledger) -> list[MetricRow]:
-    """Record RBF CKA, RSA and paired cosine; return the pair as every metric sees it."""
+@dataclass(frozen=True)
+class SampleStage:
+    """What is said besides the measures.
+
+    Attributes
+    ----------
+    metric_rows : list of MetricRow
+        The pair as every metric sees it.
+    levels : (int or None, int or None)
+        Number of distinct values of each side where they lie on a grid of few.
+    """
+
+    metric_rows: list[MetricRow]
+    levels: tuple[int | None, int | None]
+
+
+def measure_sample(population: Population, ledger: Ledger) -> SampleStage:
+    """Record RBF CKA, RSA and paired cosine; compare the metrics; look for a grid of values."""
     options, pair, scan = population.options, population.pair, population.scan
     rows = population.order[: min(SAMPLE_ROWS, population.n)]
     n = len(rows)
     if n <= max(3, options.k + 1):
         ledger.skip_family(FAMILIES, f"only {n} distinct rows are left")
-        return []
+        return SampleStage([], (None, None))
     options.progress.stage("sample", 1)
     with ledger.stage("sample"):
         stored_a, stored_b = pair.a.take(rows), pair.b.take(rows)
@@ -50,4 +71,14 @@ def measure_sample(population: Population, ledger: Ledger) -> list[MetricRow]:
         )
         used = len(stored_a[few])
     options.progress.advance()
-    return [MetricRow.model_validate({**asdict(row), "n": used, "k": options.k}) for row in table]
+    metric_rows = [
+        MetricRow.model_validate({**asdict(row), "n": used, "k": options.k}) for row in table
+    ]
+    return SampleStage(metric_rows, (_levels(stored_a), _levels(stored_b)))
+
+
+def _levels(stored: Stored) -> int | None:
+    """Return the number of distinct values where each occurs often, None elsewhere."""
+    values = stored.ravel()[:GRID_VALUES]
+    levels = len(np.unique(values))
+    return levels if levels <= MOST_LEVELS and GRID_REPEATS * levels <= len(values) else None

@@ -36,6 +36,8 @@ class BlockScan:
     norm_sum: float
     relative_square_sum: float
     prepared_sum: Vector
+    column_min: Vector
+    column_max: Vector
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class SideScan:
     norm_max: float
     norm_mean: float
     normalized: bool
+    constant_columns: int
     preparation: Preparation
 
     @property
@@ -158,6 +161,7 @@ def _scan_block(stored: Stored, metric: Metric, hasher: RowHasher) -> BlockScan:
     else:
         weights = 1.0 / norms if metric is Metric.COSINE else np.ones(len(rows))
         prepared_sum = (weights.astype(rows.dtype) @ rows).astype(np.float64)
+    valid = rows if finite.all() else rows[finite]
     return BlockScan(
         finite=finite,
         zero=zero,
@@ -167,6 +171,8 @@ def _scan_block(stored: Stored, metric: Metric, hasher: RowHasher) -> BlockScan:
         norm_sum=float(norms[finite].sum()),
         relative_square_sum=float(np.square(usable / (norm_max or 1.0)).sum()),
         prepared_sum=prepared_sum,
+        column_min=valid.min(axis=0, initial=np.inf),
+        column_max=valid.max(axis=0, initial=-np.inf),
     )
 
 
@@ -180,6 +186,8 @@ def _combine(blocks: list[BlockScan], metric: Metric, dtype: np.dtype[np.generic
     norm_min = min(block.norm_min for block in blocks)
     norm_min = norm_min if np.isfinite(norm_min) else 0.0
     mean = np.sum([block.prepared_sum for block in blocks], axis=0) / count
+    column_min = np.min([block.column_min for block in blocks], axis=0)
+    column_max = np.max([block.column_max for block in blocks], axis=0)
     scale = 1.0
     mean_square = 1.0
     if metric is not Metric.COSINE and norm_max > 0.0:
@@ -207,6 +215,7 @@ def _combine(blocks: list[BlockScan], metric: Metric, dtype: np.dtype[np.generic
             and abs(norm_min - 1.0) <= NORMALIZED_TOLERANCE
             and abs(norm_max - 1.0) <= NORMALIZED_TOLERANCE
         ),
+        constant_columns=int((column_min >= column_max).sum()),
         preparation=Preparation(
             metric=metric,
             scale=scale,
