@@ -219,12 +219,18 @@ def test_a_block_outlives_slots_minus_one_further_blocks(large, name, slots):
             np.testing.assert_array_equal(earlier, expected[start:stop])
 
 
-@pytest.mark.parametrize("name", ["rows", "columns", "swapped", "parquet"])
+@pytest.mark.parametrize("name", ["rows", "columns", "swapped"])
 def test_buffers_are_reused(large, name):
     sets = large[1]
     spans = [(start, start + 100) for start in range(0, 5000, 100)]
     addresses = {block.ctypes.data for block in sets[name].blocks(spans, slots=3)}
     assert len(addresses) == 3
+
+
+def test_rows_within_a_decoded_batch_are_not_copied(large):
+    blocks = list(large[1]["parquet"].blocks([(0, 100), (100, 200), (500, 600)], slots=3))
+    assert blocks[0].ctypes.data + blocks[0].nbytes == blocks[1].ctypes.data
+    assert [block.flags.writeable for block in blocks] == [False, False, True]
 
 
 @pytest.mark.parametrize(("name", "limit_mib"), [("rows", 2), ("swapped", 2), ("columns", 36)])

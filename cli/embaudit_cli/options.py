@@ -19,7 +19,10 @@ NO_VALUE = ""
 First: TypeAlias = Annotated[
     str,
     typer.Argument(
-        metavar="A", help="First set: .npy or .parquet; path::column names a column of it."
+        metavar="A",
+        help="First set: a file of vectors (.npy, .npz, .parquet, .arrow, .feather, .safetensors, "
+        ".h5, .fvecs, .fbin, ...) or a folder or quoted glob of Parquet parts; PATH::NAME names a "
+        "column or array of it.",
     ),
 ]
 Second: TypeAlias = Annotated[
@@ -30,7 +33,7 @@ On: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Join rows by this column of ids, in any order (Parquet).",
+        help="Join rows by this column of ids, in any order (Parquet, Arrow).",
         rich_help_panel=ROWS,
     ),
 ]
@@ -56,7 +59,7 @@ Column: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Column that holds the vectors, in both Parquet files.",
+        help="Column, or array, that holds the vectors, in both files.",
         rich_help_panel=ROWS,
     ),
 ]
