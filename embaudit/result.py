@@ -219,6 +219,13 @@ class Audit(Value):
     findings: list[SerializeAsAny[Finding]]
     timing: dict[str, float]
 
+    def __repr__(self) -> str:
+        """Show what a person at a prompt wants to know; the numbers are in `measures`."""
+        shape = f"{self.pairing.distinct_rows:,} rows, {self.a.dim} and {self.b.dim} dimensions"
+        return f"<Audit {self.verdict}: {self.summary} ({shape}, {self.metric}, k {self.k})>"
+
+    __str__ = __repr__
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, numbers rounded to 6 significant digits."""
         rounded = _rounded(self.model_dump(mode="json"))

@@ -185,6 +185,13 @@ def test_json_parses_back_into_the_audit(audit):
     assert Audit.model_validate_json(audit.to_json()).to_json() == audit.to_json()
 
 
+def test_an_audit_shows_its_verdict_at_a_prompt(audit):
+    shown = repr(audit)
+    assert str(audit) == shown
+    assert shown.startswith(f"<Audit {audit.verdict}: {audit.summary} (2,000 rows")
+    assert "\n" not in shown
+
+
 def test_uri_is_as_given(audit):
     assert audit.a.uri == str(SAMPLE_DATA / "minilm.npy")
 
