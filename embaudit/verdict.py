@@ -223,27 +223,22 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
         return paired
 
     candidates: list[Verdict] = []
-    open_on_queries = False
     for rule in (_safe, _degraded, _align):
         answer = rule(evidence, policy)
         if isinstance(answer, Decision):
             if not candidates:
                 return answer
             merged = candidates + [v for v in answer.candidates if v not in candidates]
-            return _inconclusive(merged, "straddles", open_on_queries or answer.open, answer.chosen)
+            return _inconclusive(merged, "straddles", True, answer.chosen)
         if answer is not None:
             candidates.append(answer)
-            open_on_queries = True
-    if evidence.few_rows:
-        reason: Reason = "straddles" if candidates else "few_rows_to_fit"
-        merged = [
-            *candidates,
-            *(v for v in (Verdict.ALIGN, Verdict.CONCATENATE) if v not in candidates),
-        ]
-        return _inconclusive(merged, reason, open_on_queries)
-    if candidates:
-        return _inconclusive([*candidates, Verdict.CONCATENATE], "straddles", open_on_queries)
-    return _single(Verdict.CONCATENATE, "no_map")
+    # A bad map counts as evidence only with rows enough to fit a good one.
+    last = [Verdict.ALIGN, Verdict.CONCATENATE] if evidence.few_rows else [Verdict.CONCATENATE]
+    possible = candidates + [verdict for verdict in last if verdict not in candidates]
+    if len(possible) == 1:
+        return _single(Verdict.CONCATENATE, "no_map")
+    reason: Reason = "straddles" if candidates else "few_rows_to_fit"
+    return _inconclusive(possible, reason, bool(candidates))
 
 
 def _rows_correspond(

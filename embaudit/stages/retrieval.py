@@ -84,10 +84,10 @@ def measure_retrieval(
         workers=options.workers,
     )
     ranks = RankSample(population, maps)
-    without_partner = _without_partner(population, search) / population.pair.rows
     most = min(population.n, options.policy.max_queries)
     count = min(FIRST_QUERIES, most)
     with ledger.stage("neighbours"):
+        without_partner = _without_partner(population, search) / population.pair.rows
         results = search.run(population.order[:count], options.progress)
     while True:
         with ledger.stage("ranks"):

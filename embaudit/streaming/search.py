@@ -232,12 +232,15 @@ class _Layout:
         """Write corpus rows into `out`; return the largest norm and the largest extra column."""
         shift = self._preparation.shift
         rows = out[:, : len(shift)]
-        self._preparation.fill(stored, rows)
+        if self._shift_queries and not self._euclidean:
+            centred = self._preparation.rows(stored) - shift
+            rows[:] = centred
+            out[:, -1] = centred @ shift
+        else:
+            self._preparation.fill(stored, rows)
         squares = np.einsum("ij,ij->i", rows, rows)
         if self._euclidean:
             np.multiply(squares, -0.5, out=out[:, -1])
-        elif self._shift_queries:
-            out[:, -1] = (self._preparation.rows(stored) - shift) @ shift
         extra = float(np.abs(out[:, -1]).max(initial=0.0)) if self._shift_queries else 0.0
         return np.array([np.sqrt(float(squares.max(initial=0.0))), extra])
 
