@@ -10,22 +10,30 @@ from embaudit.version import __version__
 if TYPE_CHECKING:
     from embaudit.audit import compare
     from embaudit.data.embedding_set import EmbeddingSet
+    from embaudit.data.join import open_pair
+    from embaudit.data.pair import Pair
     from embaudit.data.sources import open_set
     from embaudit.datatypes import Metric, Verdict
     from embaudit.errors import EmbauditError, InputError, OutputError, UsageError
+    from embaudit.fitting import fit_map
+    from embaudit.maps.fitted import FittedMap
     from embaudit.result import Audit, Policy
 
 _HOMES = {
     "Audit": "embaudit.result",
     "EmbauditError": "embaudit.errors",
     "EmbeddingSet": "embaudit.data.embedding_set",
+    "FittedMap": "embaudit.maps.fitted",
     "InputError": "embaudit.errors",
     "Metric": "embaudit.datatypes",
     "OutputError": "embaudit.errors",
+    "Pair": "embaudit.data.pair",
     "Policy": "embaudit.result",
     "UsageError": "embaudit.errors",
     "Verdict": "embaudit.datatypes",
     "compare": "embaudit.audit",
+    "fit_map": "embaudit.fitting",
+    "open_pair": "embaudit.data.join",
     "open_set": "embaudit.data.sources",
 }
 
@@ -33,14 +41,18 @@ __all__ = [
     "Audit",
     "EmbauditError",
     "EmbeddingSet",
+    "FittedMap",
     "InputError",
     "Metric",
     "OutputError",
+    "Pair",
     "Policy",
     "UsageError",
     "Verdict",
     "__version__",
     "compare",
+    "fit_map",
+    "open_pair",
     "open_set",
 ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from embaudit.advice.context import Context, Request
 from embaudit.advice.findings import findings
@@ -10,18 +11,19 @@ from embaudit.advice.recommendation import recommendation
 from embaudit.advice.summary import summary
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.id_files import IdSource
-from embaudit.data.join import pair_by_id, pair_by_row
+from embaudit.data.join import open_pair
 from embaudit.data.pair import Pair
-from embaudit.data.sources import Source, open_set
-from embaudit.datatypes import Metric, Progress, SilentProgress
-from embaudit.errors import UsageError, did_you_mean
+from embaudit.data.sources import Source
+from embaudit.datatypes import Metric, Progress
+from embaudit.errors import UsageError
 from embaudit.result import Audit, Estimate, Pairing, Policy, SetInfo
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.linear import measure_linear
-from embaudit.stages.population import Options, Population, populate
+from embaudit.stages.options import Options
+from embaudit.stages.population import Population, populate
 from embaudit.stages.retrieval import RetrievalStage, measure_retrieval
 from embaudit.stages.sample import measure_sample
-from embaudit.stats.parallel import single_threaded_blas, worker_count
+from embaudit.stats.parallel import single_threaded_blas
 from embaudit.streaming.scan import SideScan
 from embaudit.version import __version__
 
@@ -36,7 +38,7 @@ def compare(
     by_row: bool = False,
     column: str | None = None,
     metric: Metric | str = Metric.COSINE,
-    k: int = 10,
+    k: int | Sequence[int] = 10,
     policy: Policy | None = None,
     drop_invalid: bool = False,
     keep_duplicates: bool = False,
@@ -61,8 +63,8 @@ def compare(
         Vector column of Parquet files that have several.
     metric : "cosine", "dot" or "euclidean"
         The metric the vectors are searched with.
-    k : int
-        Neighbours asked for.
+    k : int or sequence of int
+        Neighbours asked for. The first decides; recalls at the others are in `measures_at_k`.
     policy : Policy, optional
         Thresholds, confidence, and the most queries to spend.
     drop_invalid : bool
@@ -86,31 +88,22 @@ def compare(
     EmbauditError
         InputError for sources that cannot be audited, UsageError for impossible options.
     """
-    if k < 1:
-        raise UsageError(f"--k must be at least 1, not {k}")
-    if seed < 0:
-        raise UsageError(f"--seed must be at least 0, not {seed}")
-    options = Options(
-        metric=_known_metric(metric),
+    options = Options.checked(
+        metric=metric,
         k=k,
-        policy=policy or Policy(),
+        policy=policy,
         drop_invalid=drop_invalid,
         keep_duplicates=keep_duplicates,
         seed=seed,
-        workers=worker_count(threads),
-        progress=progress or SilentProgress(),
+        progress=progress,
+        threads=threads,
     )
-    set_a, set_b = open_set(a, column=column), open_set(b, column=column)
-    if on is None and ids_a is None and ids_b is None:
-        pair = pair_by_row(set_a, set_b, check_order=not by_row)
-    elif by_row:
-        raise UsageError("--by-row contradicts --on, --ids-a and --ids-b; leave one out")
-    else:
-        pair = pair_by_id(set_a, set_b, on=on, ids_a=ids_a, ids_b=ids_b)
-    if k >= pair.rows:
+    pair = open_pair(a, b, on=on, ids_a=ids_a, ids_b=ids_b, by_row=by_row, column=column)
+    most = max(options.ks)
+    if most >= pair.rows:
         raise UsageError(
-            f"--k {k} needs more than {k} rows and {pair.rows} rows of {pair.a.uri} are paired; "
-            "pass a smaller --k or more rows"
+            f"--k {most} needs more than {most} rows and {pair.rows} rows of {pair.a.uri} are "
+            "paired; pass a smaller --k or more rows"
         )
     request = None
     if all(isinstance(name, str | os.PathLike | None) for name in (a, b, ids_a, ids_b)):
@@ -123,16 +116,6 @@ def _name(source: IdSource | None) -> str | None:
     return None if source is None else str(source)
 
 
-def _known_metric(metric: Metric | str) -> Metric:
-    names = [str(known) for known in Metric]
-    if str(metric) not in names:
-        raise UsageError(
-            f"--metric {metric}: expected one of {', '.join(names)}"
-            f"{did_you_mean(str(metric), names)}"
-        )
-    return Metric(str(metric))
-
-
 def _audit(pair: Pair, options: Options, request: Request | None) -> Audit:
     """Run the stages in order and put the audit together."""
     ledger = Ledger()
@@ -143,17 +126,18 @@ def _audit(pair: Pair, options: Options, request: Request | None) -> Audit:
         sample = measure_sample(population, ledger)
         retrieval = measure_retrieval(population, linear.maps, ledger)
 
+    measures = ledger.measures()
     context = Context(
-        options=options,
         request=request,
-        pair=pair,
+        population=population,
+        linear=linear,
+        sample=sample,
+        retrieval=retrieval,
+        measures=measures,
         a=_set_info(pair.a, population.scan.a, pair.only_in[0], sample.levels[0]),
         b=_set_info(pair.b, population.scan.b, pair.only_in[1], sample.levels[1]),
         pairing=_pairing(population, retrieval),
         same_source=pair.a.identity() is not None and pair.a.identity() == pair.b.identity(),
-        concentration=linear.concentration,
-        retrieval=retrieval,
-        metric_rows=sample.metric_rows,
     )
     return Audit(
         embaudit_version=__version__,
@@ -167,7 +151,8 @@ def _audit(pair: Pair, options: Options, request: Request | None) -> Audit:
         a=context.a,
         b=context.b,
         pairing=context.pairing,
-        measures=ledger.measures(),
+        measures=measures,
+        measures_at_k=ledger.measures_at_k(),
         metrics=sample.metric_rows,
         recommendation=recommendation(context),
         findings=findings(context),

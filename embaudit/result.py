@@ -6,12 +6,15 @@ import json
 import math
 from collections.abc import Callable
 from numbers import Real
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationInfo, field_validator
 
 from embaudit.datatypes import Metric, Verdict
 from embaudit.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 SCHEMA_VERSION = "1"
 SIGNIFICANT_DIGITS = 6
@@ -178,7 +181,7 @@ class MetricRow(Value):
 
 
 class Recommendation(Value):
-    """What to do next; ``commands`` run as printed."""
+    """What to do next; the lines of ``commands`` run in a shell as printed, of ``python`` there."""
 
     action: str
     map: Literal["orthogonal", "linear"] | None = None
@@ -186,6 +189,7 @@ class Recommendation(Value):
     grade: Literal["excellent", "good", "fair"] | None = None
     expected_recall: float | None = None
     commands: list[str] = []
+    python: list[str] = []
 
 
 class Finding(Value):
@@ -214,6 +218,7 @@ class Audit(Value):
     b: SetInfo
     pairing: Pairing
     measures: dict[str, Measure]
+    measures_at_k: dict[str, dict[str, Measure]] = {}
     metrics: list[MetricRow]
     recommendation: Recommendation
     findings: list[SerializeAsAny[Finding]]
@@ -225,6 +230,18 @@ class Audit(Value):
         return f"<Audit {self.verdict}: {self.summary} ({shape}, {self.metric}, k {self.k})>"
 
     __str__ = __repr__
+
+    def __rich__(self) -> RenderableType:
+        """Return the report, for ``rich.print``."""
+        from embaudit.report import terminal
+
+        return terminal.render(self, fold=True)
+
+    def _repr_html_(self) -> str:
+        """Return the report as HTML, for notebooks."""
+        from embaudit.report import notebook
+
+        return notebook.render(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON types, numbers rounded to 6 significant digits."""

@@ -86,7 +86,7 @@ def test_status_of_an_open_question_is_3(embaudit_compare):
 
 def test_report_goes_to_stdout_and_nothing_to_stderr(embaudit_compare):
     result = embaudit_compare("a.npy", "rotated.npy")
-    assert "align" in result.stdout.splitlines()[1]
+    assert "ALIGN" in result.stdout.splitlines()[2]
     assert result.stdout.count("\nRetrieval") == 1
     assert result.stderr == ""
 
@@ -114,7 +114,7 @@ def test_json_output_to_a_dash_is_json(embaudit_compare):
 def test_quiet_is_one_line(embaudit_compare):
     result = embaudit_compare("a.npy", "rotated.npy", "-q")
     (line,) = result.stdout.splitlines()
-    assert line.startswith("align: ")
+    assert line.startswith("align (")
 
 
 def test_verbose_shows_every_measure(embaudit_compare):
@@ -176,7 +176,8 @@ def test_defaults_are_the_librarys():
         assert options[name].default == value
     for name, parameter in inspect.signature(compare_sets).parameters.items():
         if name in options and parameter.default is not inspect.Parameter.empty:
-            assert options[name].default == parameter.default
+            # --k takes several numbers, so its default is text.
+            assert str(options[name].default) == str(parameter.default)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,10 @@ def test_defaults_are_the_librarys():
     [
         (["a.npy"], "Missing argument 'B' (see 'embaudit compare --help')"),
         (["a.npy", "near.npy", "--jsn"], "No such option: --jsn"),
-        (["a.npy", "near.npy", "--k", "ten"], "Invalid value for '--k'"),
+        (["a.npy", "near.npy", "--k", "ten"], "--k ten: expected a whole number"),
+        (["a.npy", "near.npy", "--k", "10,"], "--k 10,: expected a whole number"),
+        (["a.npy", "near.npy", "--k", "10,0"], "--k must be at least 1, not 0"),
+        (["a.npy", "near.npy", "--k", "10,100000"], "--k 100000 needs more than 100000 rows"),
         (["a.npy", "near.npy", "--k"], "--k"),
         (["a.npy", "near.npy", "more.npy"], "unexpected extra argument"),
         (["a.npy", "near.npy", "-q", "-v"], "--quiet and --verbose contradict each other"),
@@ -323,7 +327,7 @@ def test_failed_write_keeps_the_report_and_exits_2(folder, tmp_path):
     )
     done = run_code(code, str(gone), cwd=folder)
     assert done.returncode == 2
-    assert done.stdout.startswith("safe: ")
+    assert done.stdout.startswith("safe (")
     assert "could not be written (No such file or directory)" in done.stderr
 
 
@@ -373,7 +377,7 @@ def test_report_survives_a_code_page(folder):
         env=environment(PYTHONIOENCODING="cp1252:strict"),
     )
     assert (done.returncode, done.stderr) == (1, "")
-    assert "align" in done.stdout
+    assert "ALIGN" in done.stdout
     assert "|" in done.stdout
     assert "\N{BOX DRAWINGS HEAVY HORIZONTAL}" not in done.stdout
 
@@ -401,3 +405,36 @@ def test_colour_follows_the_environment(embaudit_compare, monkeypatch, variables
     for name, value in ({"TERM": "xterm"} | variables).items():
         monkeypatch.setenv(name, value)
     assert ("32m" in embaudit_compare("a.npy", "near.npy").stdout) == coloured
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("compare a b --met", ["--metric"]),
+        ("compare a b --metric ", ["cosine", "dot", "euclidean"]),
+        ("compare a b --metric e", ["euclidean"]),
+        ("compare a b --require ", ["safe", "degraded", "align", "concatenate"]),
+        ("compare a b --output j", ["json="]),
+        ("comp", ["compare"]),
+    ],
+)
+def test_the_shell_is_told_how_a_word_goes_on(typed, offered):
+    completing = {
+        "_EMBAUDIT_COMPLETE": "complete_bash",
+        "COMP_WORDS": f"embaudit {typed}",
+        "COMP_CWORD": str(typed.count(" ") + 1),
+    }
+    code = "from embaudit_cli.app import app; app(prog_name='embaudit')"
+    done = run_code(code, env=environment(**completing))
+    assert done.stdout.split() == offered
+
+
+def test_several_k_are_reported_and_the_first_decides(embaudit_compare):
+    several = json.loads(embaudit_compare("a.npy", "near.npy", "--k", "10,1,50", "--json").stdout)
+    alone = json.loads(embaudit_compare("a.npy", "near.npy", "--json").stdout)
+    assert several["k"] == alone["k"] == 10
+    assert list(several["measures_at_k"]) == ["1", "50"]
+    assert alone["measures_at_k"] == {}
+    for key in ("verdict", "measures", "metrics", "summary"):
+        assert several[key] == alone[key], key
+    assert "--k 10,1,50" in several["recommendation"]["commands"][0]

@@ -169,6 +169,30 @@ def test_json_is_deterministic_at_any_thread_count():
     assert len(set(documents)) == 1
 
 
+def test_each_k_is_reported_with_its_own_interval_and_chance():
+    a = rows()
+    audit = embaudit.compare(a, blurred(a, 0.3), k=(5, 1, 399), policy=embaudit.Policy())
+    found = {k: audit.measures_at_k[k]["recall.a_to_b.raw"] for k in ("1", "399")}
+    assert {k: measure.k for k, measure in found.items()} == {"1": 1, "399": 399}
+    assert found["1"].value <= value(audit, "recall.a_to_b.raw") < found["399"].value == 1.0
+    assert found["1"].chance < 0.01 < 0.99 < found["399"].chance
+    assert set(audit.measures_at_k["1"]) == {
+        key for key, measure in audit.measures.items() if measure.k is not None
+    }
+    assert embaudit.compare(a, blurred(a, 0.3), k=[5, 1, 5]).measures_at_k.keys() == {"1"}
+
+
+def test_k_beyond_the_distinct_rows_has_a_reason():
+    a = np.concatenate([rows(100), rows(100)])
+    b = np.concatenate([blurred(rows(100))] * 2)
+    audit = embaudit.compare(a, b, k=(5, 150))
+    assert audit.pairing.distinct_rows == 100
+    reasons = {measure.reason for measure in audit.measures_at_k["150"].values()}
+    assert reasons == {"only 100 distinct rows"}
+    few = embaudit.compare(rows(12), blurred(rows(12)), k=(5, 2))
+    assert {m.value for m in few.measures_at_k["2"].values()} == {None}
+
+
 def test_the_seed_changes_the_sample():
     a, b = rows(3000, 20), blurred(rows(3000, 20), 0.3)
     first, second = (embaudit.compare(a, b, seed=seed) for seed in (0, 1))

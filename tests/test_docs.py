@@ -60,7 +60,7 @@ def test_the_report_in_the_readme_is_what_is_printed():
 
 
 def test_readme_python_runs():
-    code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     comments = re.findall(r"# (.+)", code)
     done = run_code(code, cwd=ROOT)
     assert done.returncode == 0, done.stderr
@@ -82,8 +82,9 @@ def test_every_measure_is_explained():
 
 def test_every_finding_is_explained():
     text = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
-    source = (ROOT / "embaudit" / "advice" / "findings.py").read_text(encoding="utf-8")
-    identifiers = re.findall(r'_finding\(\s*"[a-z]+",\s*"([a-z_]+)"', source)
+    sources = (ROOT / "embaudit" / "advice").rglob("*.py")
+    source = "".join(path.read_text(encoding="utf-8") for path in sources)
+    identifiers = re.findall(r'\bfinding\(\s*"[a-z]+",\s*"([a-z_]+)"', source)
     assert len(identifiers) > 10
     for identifier in identifiers:
         assert f"`{identifier}`" in text, identifier

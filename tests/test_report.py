@@ -43,8 +43,9 @@ def line_of(text: str, *words: str) -> str:
 def test_every_verdict_is_named_first_and_explained_next(verdict, width):
     audit = sample_audit(verdict)
     lines = shown(audit, width).splitlines()
-    assert verdict.value in lines[1]
-    told = " ".join(lines[3:6])
+    assert verdict.value.upper() in lines[2]
+    assert "5,873 distinct rows · cosine · k 10 · 2,048 queries" in lines[4]
+    told = " ".join(lines[7:10])
     assert audit.summary.split(".")[0] in told
 
 
@@ -204,11 +205,42 @@ def test_healthy_data_takes_one_line_and_noteworthy_data_is_counted():
 )
 def test_gate_is_answered_beside_the_verdict(verdict, require, answer):
     audit = sample_audit(Verdict(verdict), policy=Policy(require=require))
-    assert answer in shown(audit).splitlines()[1]
+    assert answer in shown(audit).splitlines()[2]
 
 
 def test_open_verdict_names_its_candidates():
-    assert "safe or degraded" in shown(sample_audit(Verdict.INCONCLUSIVE)).splitlines()[1]
+    assert "safe or degraded" in shown(sample_audit(Verdict.INCONCLUSIVE)).splitlines()[2]
+
+
+@pytest.mark.parametrize(("count", "intervals"), [(1, True), (2, True), (3, False)])
+def test_recalls_at_other_k_stand_beside_those_that_decide(count, intervals):
+    audit = sample_audit(Verdict.ALIGN)
+    recalls = {name: m for name, m in audit.measures.items() if m.queries is not None}
+    values = dict(zip((1, 100, 500), (0.123, 0.456, 0.789), strict=True))
+    at_k = {
+        str(k): {
+            name: measure.model_copy(update={"value": value, "ci": (value, value), "k": k})
+            for name, measure in recalls.items()
+        }
+        for k, value in list(values.items())[:count]
+    }
+    text = shown(audit.model_copy(update={"measures_at_k": at_k}))
+    section = text[text.index("Other k") : text.index("Similarity")]
+    assert "k 10 decides" in section
+    line = line_of(section, "B in A", "as stored")
+    assert [f"{value:.3f}" in line for value in values.values()] == [True] * count + [False] * (
+        3 - count
+    )
+    assert ("exact" in line) == intervals
+    assert "Other k" not in shown(audit)
+
+
+def test_python_lines_stay_as_they_are():
+    lines = ["import embaudit", "to_b = embaudit.fit_map(", f"    {'a' * 90!r},", ")"]
+    advice = Recommendation(action="fit", python=lines)
+    printed = shown(sample_audit(Verdict.ALIGN, recommendation=advice)).splitlines()
+    start = printed.index("  In Python:") + 2
+    assert [line[4:] for line in printed[start:]] == lines
 
 
 def test_commands_stay_on_one_line():
@@ -223,7 +255,7 @@ def test_commands_stay_on_one_line():
 def test_other_encodings_get_ascii(verdict, encoding):
     text = shown(sample_audit(verdict), encoding=encoding, verbose=True)
     assert text.isascii()
-    assert verdict.value in text.splitlines()[1]
+    assert verdict.value.upper() in text.splitlines()[2]
 
 
 def test_text_that_the_console_cannot_show_is_escaped():
@@ -276,7 +308,7 @@ def test_colour_only_repeats_what_words_and_signs_say():
     )
     console.print(render(sample_audit(Verdict.MISPAIRED)), crop=False)
     coloured = stream.getvalue()
-    assert "\x1b[1;31m" in coloured
+    assert "\x1b[1;7;31m ✘ MISPAIRED " in coloured
     assert "\x1b[38;" not in coloured  # the user's palette, never fixed colours
     assert "\x1b[2m" not in coloured  # dim text is unreadable on some themes
 
@@ -284,12 +316,12 @@ def test_colour_only_repeats_what_words_and_signs_say():
 @pytest.mark.parametrize("verdict", VERDICTS)
 def test_one_line_is_the_verdict_and_why(verdict):
     audit = sample_audit(verdict)
-    assert one_line(audit) == f"{verdict.value}: {audit.summary}"
+    assert one_line(audit) == f"{verdict.value} (5,873 rows, k 10): {audit.summary}"
 
 
 def test_one_line_fits_the_encoding():
     audit = sample_audit(Verdict.SAFE, summary="Größe → gleich")
-    assert one_line(audit, "cp1252") == "safe: Größe \\u2192 gleich"
+    assert one_line(audit, "cp1252") == "safe (5,873 rows, k 10): Größe \\u2192 gleich"
 
 
 def test_json_format_is_the_document():

@@ -12,7 +12,7 @@ from embaudit.data.embedding_set import ArraySet
 from embaudit.data.pair import Pair
 from embaudit.datatypes import Metric, SilentProgress
 from embaudit.measures import retrieval
-from embaudit.measures.neighbors import applicable
+from embaudit.measures.neighbors import applicable, depending_on_k
 from embaudit.measures.retrieval import NeighbourSearch
 from embaudit.streaming import search as pass_two
 from embaudit.streaming.scan import scan
@@ -43,7 +43,7 @@ class Maps:
         return vectors @ self.matrices[direction, kind]
 
 
-def neighbour_search(a, b, metric, kept=None, maps=None, workers=1, seed=0):
+def neighbour_search(a, b, metric, kept=None, maps=None, workers=1, seed=0, ks=(K,)):
     pair = Pair(ArraySet(a), ArraySet(b))
     found = scan(pair, metric, 1, SilentProgress())
     kept = found.kept(metric, True) if kept is None else kept
@@ -52,7 +52,7 @@ def neighbour_search(a, b, metric, kept=None, maps=None, workers=1, seed=0):
         pair,
         Corpus(pair.a, found.a.preparation, kept, half),
         Corpus(pair.b, found.b.preparation, kept, half),
-        K,
+        ks,
         maps or Maps.random(a.shape[1], b.shape[1]),
         seed,
         workers,
@@ -133,7 +133,7 @@ def test_every_value_equals_full_score_matrices(monkeypatch, name, metric):
     kept = (generator.random(len(a)) < 0.95) | (len(a) == 4 * K + 2)
     if metric is Metric.COSINE:
         kept &= a.any(axis=1) & b.any(axis=1)
-    search = neighbour_search(a, b, metric, kept)
+    search = neighbour_search(a, b, metric, kept, ks=(K, 1, 3 * K))
     queries = generator.permutation(np.flatnonzero(kept))[:90]
     found = search.run(queries, SilentProgress())
 
@@ -141,19 +141,36 @@ def test_every_value_equals_full_score_matrices(monkeypatch, name, metric):
     if metric is not Metric.COSINE:
         # Powers of two: one unit for both sides, exact.
         a, b = a.astype(np.float64) * scale, b.astype(np.float64) * scale
-    expected = oracles.retrieval(
-        a, b, str(metric), K, queries, kept, search.a.half, search.map_rows
-    )
     same_dim = a.shape[1] == b.shape[1]
-    wanted = {key for key, reason in applicable(same_dim).items() if reason is None}
-    assert set(found.values) == set(expected) == wanted
-    assert np.array_equal(found.rows, queries)
-    for key, shares in expected.items():
-        assert (found.values[key] >= shares.least - 1e-9).all(), key
-        assert (found.values[key] <= shares.most + 1e-9).all(), key
-        if ("copies in A" in name and name.startswith("20")) or name == "whole numbers":
-            # Ties that fit among the candidates go to lower rows.
-            np.testing.assert_allclose(found.values[key], shares.value, err_msg=key)
+    assert list(found.at) == [1, 3 * K]
+    for k, results in {K: found, **found.at}.items():
+        expected = oracles.retrieval(
+            a, b, str(metric), k, queries, kept, search.a.half, search.map_rows
+        )
+        ids = (applicable if k == K else depending_on_k)(same_dim)
+        wanted = {key for key, reason in ids.items() if reason is None}
+        assert set(results.values) == wanted <= set(expected)
+        assert np.array_equal(results.rows, queries)
+        for key in wanted:
+            shares, values = expected[key], results.values[key]
+            assert (values >= shares.least - 1e-9).all(), (k, key)
+            assert (values <= shares.most + 1e-9).all(), (k, key)
+            if ("copies in A" in name and name.startswith("20")) or name == "whole numbers":
+                # Ties that fit among the candidates go to lower rows.
+                np.testing.assert_allclose(values, shares.value, err_msg=f"{k} {key}")
+
+
+def test_other_k_change_nothing_and_are_what_a_search_of_their_own_finds():
+    a, b = PAIRS["noisy copy"]()
+    queries = np.random.default_rng(0).permutation(len(a))[:100]
+    several = neighbour_search(a, b, Metric.COSINE, ks=(K, 1, 40)).run(queries, SilentProgress())
+    for k, results in {K: several, **several.at}.items():
+        alone = neighbour_search(a, b, Metric.COSINE, ks=(k,)).run(queries, SilentProgress())
+        assert alone.at == {}
+        for key, values in results.values.items():
+            assert np.array_equal(values, alone.values[key]), (k, key)
+        for key, values in results.chance.items():
+            assert np.array_equal(values, alone.chance[key]), (k, key)
 
 
 @pytest.mark.parametrize("metric", list(Metric))

@@ -40,7 +40,7 @@ def compare(
     drop_invalid: options.DropInvalid = False,
     keep_duplicates: options.KeepDuplicates = False,
     metric: options.Metric = "cosine",
-    k: options.K = 10,
+    k: options.K = "10",
     max_queries: options.MaxQueries = 16_384,
     confidence: options.Confidence = 0.95,
     seed: options.Seed = 0,
@@ -88,7 +88,7 @@ def compare(
             by_row=by_row,
             column=column,
             metric=metric,
-            k=k,
+            k=_neighbour_counts(k),
             policy=policy,
             drop_invalid=drop_invalid,
             keep_duplicates=keep_duplicates,
@@ -100,6 +100,15 @@ def compare(
     _show(audit, outputs, quiet=quiet, verbose=verbose)
     write_outputs(audit, outputs.files)
     raise typer.Exit(0 if exit_zero else audit.exit_code())
+
+
+def _neighbour_counts(text: str) -> list[int]:
+    try:
+        return [int(number) for number in text.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--k {text}: expected a whole number, or several with commas between, as 10,1,100"
+        ) from None
 
 
 def _show(audit: Audit, outputs: Outputs, *, quiet: bool, verbose: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 import typer
 
 from embaudit.report.formats import RENDERERS
+from embaudit_cli import completion
 
 ROWS = "Rows"
 SEARCH = "Search"
@@ -87,11 +88,18 @@ Metric: TypeAlias = Annotated[
     typer.Option(
         metavar="NAME",
         help="What makes neighbours: cosine, dot or euclidean.",
+        autocompletion=completion.metrics,
         rich_help_panel=SEARCH,
     ),
 ]
 K: TypeAlias = Annotated[
-    int, typer.Option("--k", metavar="N", help="Neighbours of a query.", rich_help_panel=SEARCH)
+    str,
+    typer.Option(
+        "--k",
+        metavar="N[,N...]",
+        help="Neighbours of a query. The first number decides; others are reported beside it.",
+        rich_help_panel=SEARCH,
+    ),
 ]
 MaxQueries: TypeAlias = Annotated[
     int,
@@ -115,6 +123,7 @@ Require: TypeAlias = Annotated[
     typer.Option(
         metavar="VERDICT",
         help="Worst verdict to accept: safe, degraded, align or concatenate.",
+        autocompletion=completion.requirements,
         rich_help_panel=GATE,
     ),
 ]
@@ -167,6 +176,7 @@ Output: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FORMAT=PATH",
+        autocompletion=completion.outputs,
         help=f"Also write a file; repeatable. Formats: {', '.join(RENDERERS)}. "
         "The path - is standard output, in place of the report.",
         rich_help_panel=OUTPUT,

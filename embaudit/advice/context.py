@@ -10,9 +10,12 @@ import numpy as np
 from embaudit.data.pair import Pair
 from embaudit.datatypes import DIRECTIONS, Mask, Rows, Vector
 from embaudit.measures.neighbors import recall_id
-from embaudit.result import MetricRow, Pairing, SetInfo
-from embaudit.stages.population import Options
+from embaudit.result import Measure, Pairing, SetInfo
+from embaudit.stages.linear import LinearStage
+from embaudit.stages.options import Options
+from embaudit.stages.population import Population
 from embaudit.stages.retrieval import RetrievalStage
+from embaudit.stages.sample import SampleStage
 from embaudit.verdict import NOTABLE_GAIN, Decision, Evidence, Recall, best_map
 
 BINS = 64
@@ -39,31 +42,40 @@ class Context:
 
     Attributes
     ----------
-    options : Options
     request : Request or None
         None where an input is no file.
-    pair : Pair
+    population : Population
+    linear : LinearStage
+    sample : SampleStage
+    retrieval : RetrievalStage
+    measures : dict of str to Measure
+        By id.
     a, b : SetInfo
     pairing : Pairing
     same_source : bool
         One file and column, given twice.
-    concentration : (float, float)
-        See `embaudit.stages.linear.LinearStage`.
-    retrieval : RetrievalStage
-    metric_rows : list of MetricRow
-        The pair as every metric sees it; empty where too few rows are left.
     """
 
-    options: Options
     request: Request | None
-    pair: Pair
+    population: Population
+    linear: LinearStage
+    sample: SampleStage
+    retrieval: RetrievalStage
+    measures: dict[str, Measure]
     a: SetInfo
     b: SetInfo
     pairing: Pairing
     same_source: bool
-    concentration: tuple[float, float]
-    retrieval: RetrievalStage
-    metric_rows: list[MetricRow]
+
+    @property
+    def options(self) -> Options:
+        """What the user asked for."""
+        return self.population.options
+
+    @property
+    def pair(self) -> Pair:
+        """The matched rows."""
+        return self.population.pair
 
     @property
     def evidence(self) -> Evidence:

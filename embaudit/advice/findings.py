@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
+from embaudit.advice.causes import causes
 from embaudit.advice.context import Context, percent
+from embaudit.advice.finding import finding
 from embaudit.datatypes import Metric, Verdict
 from embaudit.result import Finding
 
@@ -27,27 +28,20 @@ def findings(context: Context) -> list[Finding]:
         *_about_pairing(context),
         *_about_verdict(context),
         *_about_metrics(context),
+        *causes(context),
     ]
-    return sorted(found, key=lambda finding: SEVERITIES.index(finding.severity))
-
-
-def _finding(
-    severity: Literal["error", "warning", "info"], identifier: str, message: str, **data: object
-) -> Finding:
-    return Finding.model_validate(
-        {"id": identifier, "severity": severity, "message": message, **data}
-    )
+    return sorted(found, key=lambda found_one: SEVERITIES.index(found_one.severity))
 
 
 def _about_source(context: Context) -> Iterator[Finding]:
     if context.same_source:
-        yield _finding(
+        yield finding(
             "warning",
             "same_source",
             f"{context.a.uri} is compared with itself: the verdict says nothing about two sets.",
         )
     elif context.evidence.identical:
-        yield _finding("info", "identical", "Both sides hold the same bytes.")
+        yield finding("info", "identical", "Both sides hold the same bytes.")
 
 
 def _about_rows(context: Context) -> Iterator[Finding]:
@@ -57,7 +51,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
         ("b", context.b, pairing.only_in_b),
     ):
         if unmatched:
-            yield _finding(
+            yield finding(
                 "info",
                 "unmatched_rows",
                 f"{side.uri}: {_rows(unmatched)} of {side.rows:,} without a partner left out.",
@@ -65,7 +59,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
                 rows=unmatched,
             )
     if context.evidence.matched_fraction < context.options.policy.min_matched:
-        yield _finding(
+        yield finding(
             "warning",
             "few_matched",
             f"Only {percent(context.evidence.matched_fraction)} of the smaller side's ids meet; "
@@ -73,7 +67,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
             matched_fraction=context.evidence.matched_fraction,
         )
     if context.evidence.without_partner > 0.0:
-        yield _finding(
+        yield finding(
             "warning",
             "without_partner",
             f"{percent(context.evidence.without_partner)} of the rows have no partner to find: a "
@@ -85,7 +79,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
         repeated = 0
     if repeated > 0:
         what = "row repeats" if repeated == 1 else "rows repeat"
-        yield _finding(
+        yield finding(
             "info",
             "joint_duplicates",
             f"{repeated:,} {what} an earlier row on both sides and "
@@ -94,7 +88,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
         )
     for name, side in (("a", context.a), ("b", context.b)):
         if side.nonfinite_rows:
-            yield _finding(
+            yield finding(
                 "warning",
                 "nonfinite_rows",
                 f"{side.uri}: {_rows(side.nonfinite_rows)} with NaN or inf dropped.",
@@ -102,7 +96,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
                 rows=side.nonfinite_rows,
             )
         if side.zero_rows and context.options.metric is Metric.COSINE:
-            yield _finding(
+            yield finding(
                 "warning",
                 "zero_rows",
                 f"{side.uri}: {_rows(side.zero_rows)} without direction (all zero) dropped.",
@@ -111,7 +105,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
             )
     for name, side in (("a", context.a), ("b", context.b)):
         if side.constant_columns:
-            yield _finding(
+            yield finding(
                 "warning",
                 "constant_columns",
                 f"{side.uri}: {side.constant_columns:,} of {side.dim:,} columns hold one value in "
@@ -120,7 +114,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
                 columns=side.constant_columns,
             )
         if side.value_levels is not None:
-            yield _finding(
+            yield finding(
                 "info",
                 "value_grid",
                 f"{side.uri}: the {side.dtype} values lie on a grid of {side.value_levels} levels: "
@@ -128,9 +122,10 @@ def _about_rows(context: Context) -> Iterator[Finding]:
                 side=name,
                 levels=side.value_levels,
             )
-    for name, side, value in zip("ab", (context.a, context.b), context.concentration, strict=True):
+    sides = zip("ab", (context.a, context.b), context.linear.concentration, strict=True)
+    for name, side, value in sides:
         if value > CONCENTRATED:
-            yield _finding(
+            yield finding(
                 "warning",
                 "few_rows_carry_the_sums",
                 f"{side.uri}: a few rows of very large norm carry the variance; CKA, Procrustes "
@@ -145,7 +140,7 @@ def _about_pairing(context: Context) -> Iterator[Finding]:
     if mispairing is None:
         return
     if mispairing.fraction.low > context.options.policy.max_mispaired and not mispairing.flat:
-        yield _finding(
+        yield finding(
             "info",
             "weakly_related",
             "Many partners rank badly, but ranks decline towards the tail: the spaces are weakly "
@@ -157,7 +152,7 @@ def _about_pairing(context: Context) -> Iterator[Finding]:
     if context.two_populations is not None:
         ranges, share = context.two_populations
         listed = ", ".join(f"{low:,} to {high:,}" for low, high in ranges[:LISTED_RANGES])
-        yield _finding(
+        yield finding(
             "warning",
             "two_populations",
             f"{percent(share)} of the queries find nothing while most find nearly all "
@@ -186,7 +181,7 @@ def _mispaired_rows(context: Context) -> Finding:
         )
     if without is not None and worst:
         message += f" Without the suspect rows the verdict would be {without.verdict}."
-    return _finding(
+    return finding(
         "error",
         "mispaired_rows",
         message,
@@ -203,7 +198,7 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
     if decision.reason == "rows_lost":
         share = context.lowest_partners_found
         needed = 100.0 * (1.0 - context.options.policy.max_mispaired)
-        yield _finding(
+        yield finding(
             "warning",
             "rows_lost",
             f"{100 * share:.4g}% of the queried rows find their own partner; at least "
@@ -211,7 +206,7 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
             found=share,
         )
     if decision.reason == "few_rows_to_fit":
-        yield _finding(
+        yield finding(
             "warning",
             "few_rows_to_fit",
             f"{evidence.fit_rows} rows to fit a map on; about {2 * max(evidence.dims)} are needed "
@@ -219,21 +214,21 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
             fit_rows=evidence.fit_rows,
         )
     if decision.verdict is Verdict.CONCATENATE and context.same_axes:
-        yield _finding(
+        yield finding(
             "warning",
             "same_axes",
             "Direct search is far above chance and no map does better: the axes agree. "
             "Re-embedding one side will serve better than concatenating.",
         )
     if decision.verdict is Verdict.ALIGN:
-        yield _finding(
+        yield finding(
             "info",
             "mixing_not_measured",
             "The recall is for mapped queries in an index of the other side alone; mixing mapped "
             "with native rows in one index is not measured here.",
         )
     if not evidence.identical and 0 < context.queries < evidence.rows:
-        yield _finding(
+        yield finding(
             "info",
             "sampled_queries",
             f"Recalls come from {context.queries:,} of {evidence.rows:,} rows as queries, each "
@@ -245,7 +240,7 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
 def _about_metrics(context: Context) -> Iterator[Finding]:
     """Say whether the choice among the metrics of vector search matters for this pair."""
     chosen = str(context.options.metric)
-    others = [row for row in context.metric_rows if row.metric in set(Metric) - {chosen}]
+    others = [row for row in context.sample.metric_rows if row.metric in set(Metric) - {chosen}]
     if not others:
         return
     side, row = min(
@@ -263,7 +258,7 @@ def _about_metrics(context: Context) -> Iterator[Finding]:
             f"The choice of metric matters: {row.metric} keeps {percent(kept)} of the {chosen} "
             f"neighbours within {side}. Audit with the metric you search with."
         )
-    yield _finding("info", "metric_choice", message, least_agreement=kept, metric=row.metric)
+    yield finding("info", "metric_choice", message, least_agreement=kept, metric=row.metric)
 
 
 def _rows(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from embaudit.advice import snippet
 from embaudit.advice.command import repeat
 from embaudit.advice.context import Context
 from embaudit.datatypes import DIRECTIONS, Verdict
@@ -67,6 +68,7 @@ def _fit_a_map(context: Context) -> Recommendation:
             "grade": grade(recall.corrected.value),
             "expected_recall": recall.plain.value,
             "commands": repeat(context, require="align"),
+            "python": snippet.fitting(context, direction, kind),
         }
     )
 
@@ -79,7 +81,8 @@ def _keep_apart(context: Context) -> Recommendation:
         )
     return Recommendation(
         action="Keep the two apart: search them separately and fuse the rankings, concatenate the "
-        "vectors, or re-embed everything with one model."
+        "vectors, or re-embed everything with one model.",
+        python=snippet.concatenation(context),
     )
 
 

@@ -63,12 +63,12 @@ class EmbeddingSet(ABC):
         ``block[i]`` is stored row ``rows[positions][i]``; a block is valid until the next one.
         """
 
-    def take(self, rows: Rows) -> Stored:
+    def take(self, rows: Rows | range) -> Stored:
         """Return a copy of `rows` (any order, repeats allowed) as one array.
 
         Parameters
         ----------
-        rows : int64 array, shape (m,)
+        rows : int64 array, shape (m,), or range
 
         Returns
         -------

@@ -9,7 +9,37 @@ from embaudit.data.keyed import KeyedSet
 from embaudit.data.order import check_row_order, row_count_error
 from embaudit.data.pair import Pair
 from embaudit.data.reordered import reordered
+from embaudit.data.sources import Source, open_set
 from embaudit.errors import UsageError
+
+
+def open_pair(
+    a: Source,
+    b: Source,
+    *,
+    on: str | None = None,
+    ids_a: IdSource | None = None,
+    ids_b: IdSource | None = None,
+    by_row: bool = False,
+    column: str | None = None,
+) -> Pair:
+    """Open two sources and bring their rows together, by position unless ids say otherwise.
+
+    Parameters are those of `embaudit.compare`.
+
+    Raises
+    ------
+    InputError
+        When a source cannot be read or rows do not correspond.
+    UsageError
+        For options that contradict each other.
+    """
+    set_a, set_b = open_set(a, column=column), open_set(b, column=column)
+    if on is None and ids_a is None and ids_b is None:
+        return pair_by_row(set_a, set_b, check_order=not by_row)
+    if by_row:
+        raise UsageError("--by-row contradicts --on, --ids-a and --ids-b; leave one out")
+    return pair_by_id(set_a, set_b, on=on, ids_a=ids_a, ids_b=ids_b)
 
 
 def pair_by_row(a: EmbeddingSet, b: EmbeddingSet, *, check_order: bool) -> Pair:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -40,11 +40,14 @@ class QueryResults:
         In [0, 1].
     chance : dict of measure id to float64 array, shape (m,)
         The value a query gets when it is handed other queries' rows; for recalls only.
+    at : dict of k to QueryResults
+        The recalls of the same queries at other numbers of neighbours.
     """
 
     rows: Rows
     values: dict[str, Vector]
     chance: dict[str, Vector]
+    at: dict[int, QueryResults] = field(default_factory=dict)
 
     def extended(self, other: QueryResults) -> QueryResults:
         """Return the results of both samples."""
@@ -52,6 +55,23 @@ class QueryResults:
             np.concatenate([self.rows, other.rows]),
             {key: np.concatenate([self.values[key], other.values[key]]) for key in self.values},
             {key: np.concatenate([self.chance[key], other.chance[key]]) for key in self.chance},
+            {k: results.extended(other.at[k]) for k, results in self.at.items()},
+        )
+
+    def replaced(self, chosen: Mask, better: QueryResults) -> QueryResults:
+        """Return these results with those of the `chosen` queries taken from `better`."""
+
+        def merged(mine: dict[str, Vector], theirs: dict[str, Vector]) -> dict[str, Vector]:
+            vectors = {key: values.copy() for key, values in mine.items()}
+            for key, values in vectors.items():
+                values[chosen] = theirs[key]
+            return vectors
+
+        return QueryResults(
+            self.rows,
+            merged(self.values, better.values),
+            merged(self.chance, better.chance),
+            {k: results.replaced(chosen, better.at[k]) for k, results in self.at.items()},
         )
 
     def subset(self, chosen: Mask) -> QueryResults:
@@ -60,7 +80,14 @@ class QueryResults:
             self.rows[chosen],
             {key: values[chosen] for key, values in self.values.items()},
             {key: values[chosen] for key, values in self.chance.items()},
+            {k: results.subset(chosen) for k, results in self.at.items()},
         )
+
+
+def depending_on_k(same_dim: bool) -> dict[str, str | None]:
+    """Return `applicable` without the measures that are the same at every k."""
+    partners = {partner_id(direction) for direction in DIRECTIONS}
+    return {key: why for key, why in applicable(same_dim).items() if key not in partners}
 
 
 def applicable(same_dim: bool) -> dict[str, str | None]:

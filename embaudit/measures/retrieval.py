@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embaudit.data.pair import Pair, even_spans
-from embaudit.datatypes import DIRECTIONS, TIES, Mask, Matrix, Metric, Progress, Rows, Vector
+from embaudit.datatypes import (
+    DIRECTIONS,
+    TIES,
+    Mask,
+    Matrix,
+    Metric,
+    Progress,
+    Rows,
+    ScoreFunction,
+    Vector,
+)
 from embaudit.measures.neighbors import (
     MAPS,
     OVERLAP,
@@ -19,10 +29,12 @@ from embaudit.measures.neighbors import (
     recall_id,
 )
 from embaudit.stats.prepare import prepare
-from embaudit.stats.topk import CANDIDATES_PER_NEIGHBOUR, NO_ROW, Candidates, Neighbours, resolve
+from embaudit.stats.topk import NO_ROW, Candidates, Neighbours, candidates_for, resolve
 from embaudit.streaming.search import Corpus, Found, View, search
 
 QUERIES_AT_ONCE = 2048
+CANDIDATES_AT_ONCE = 1 << 20
+"""Candidates of one view: 16 MiB, for about ten views."""
 ROTATIONS = 3
 Precision = type[np.float32] | type[np.float64]
 
@@ -40,7 +52,8 @@ class NeighbourSearch:
     pair : Pair
     a, b : Corpus
         Both sides as targets; they share `half`.
-    k : int
+    ks : tuple of int
+        Numbers of neighbours; the first is that of the results, others are their `at`.
     map_rows : callable
     seed : int
     workers : int
@@ -49,7 +62,7 @@ class NeighbourSearch:
     pair: Pair
     a: Corpus
     b: Corpus
-    k: int
+    ks: tuple[int, ...]
     map_rows: MapRows
     seed: int
     workers: int
@@ -57,7 +70,8 @@ class NeighbourSearch:
     def run(self, rows: Rows, progress: Progress) -> QueryResults:
         """Return the per-query results of `rows`, shape (m,), distinct kept rows."""
         results: QueryResults | None = None
-        for start, stop in even_spans(len(rows), QUERIES_AT_ONCE):
+        at_once = min(QUERIES_AT_ONCE, max(64, CANDIDATES_AT_ONCE // candidates_for(max(self.ks))))
+        for start, stop in even_spans(len(rows), at_once):
             part = self._run(rows[start:stop], progress)
             results = part if results is None else results.extended(part)
         assert results is not None, "at least one query"
@@ -70,11 +84,7 @@ class NeighbourSearch:
         if not unsettled.any():
             return results
         again = _Round(self, rows[unsettled], np.float64, progress)
-        exact = again.results(first, np.flatnonzero(unsettled))
-        for found, settled in ((results.values, exact.values), (results.chance, exact.chance)):
-            for key, values in found.items():
-                values[unsettled] = settled[key]
-        return results
+        return results.replaced(unsettled, again.results(first, np.flatnonzero(unsettled)))
 
 
 class _Round:
@@ -89,20 +99,20 @@ class _Round:
     ) -> None:
         self._search = search_of
         self._rows = rows
-        self._size = CANDIDATES_PER_NEIGHBOUR * search_of.k
+        self._size = candidates_for(max(search_of.ks))
         self._same_dim = search_of.pair.a.dim == search_of.pair.b.dim
         # The other side's rows enter a corpus's space as stored, in that corpus's units.
         self._stored = {"a": search_of.pair.a.take(rows), "b": search_of.pair.b.take(rows)}
         self._vectors: dict[tuple[str, str], Matrix] = {}
         self._found: dict[tuple[str, str], Found] = {}
-        self._lists: dict[tuple[str, str], Neighbours] = {}
-        self._mixed: dict[str, list[Neighbours]] = {}
+        self._lists: dict[tuple[int, str, str], Neighbours] = {}
+        self._mixed: dict[tuple[int, str], list[Neighbours]] = {}
         self._open = np.zeros(len(rows), np.bool_)
         for side, corpus in (("a", search_of.a), ("b", search_of.b)):
             self._look(side, corpus, precision, progress)
         if self._same_dim:
             for side in ("a", "b"):
-                self._mixed[side] = [self._mixed_index(side, config) for config in (0, 1)]
+                self._mix(side)
         self._partners = self._partners_found(precision, progress) if self._same_dim else {}
 
     @property
@@ -125,43 +135,44 @@ class _Round:
         generator = np.random.default_rng([self._search.seed, 2, count])
         # A lone query can only be handed its own rows, which says nothing against chance.
         turns = generator.permutation(np.arange(1, count))[:ROTATIONS] if count > 1 else [0]
-        k = self._search.k
+        first, *others = (
+            self._results_at(k, sample, [(positions + turn) % count for turn in turns])
+            for k in self._search.ks
+        )
+        first.values.update(self._partners)
+        return replace(first, at=dict(zip(self._search.ks[1:], others, strict=True)))
+
+    def _results_at(self, k: int, sample: _Round, turned: list[Rows]) -> QueryResults:
         values: dict[str, Vector] = {}
         chance: dict[str, Vector] = {}
-        for key, listed, hits in self._questions():
+        for key, listed, hits in self._questions(k):
             found = hits(self._lists[listed].rows) / k
             handed = sample._lists[listed].rows
-            by_chance = np.mean(
-                [hits(handed[(positions + turn) % count]) / k for turn in turns], axis=0
-            )
+            by_chance = np.mean([hits(handed[others]) / k for others in turned], axis=0)
             if key in values:
                 found, by_chance = (values[key] + found) / 2.0, (chance[key] + by_chance) / 2.0
             values[key], chance[key] = found, by_chance
-        values.update(self._partners)
         return QueryResults(self._rows, values, chance)
 
-    def _questions(self) -> Iterator[tuple[str, tuple[str, str], Callable[[Rows], Vector]]]:
+    def _questions(
+        self, k: int
+    ) -> Iterator[tuple[str, tuple[int, str, str], Callable[[Rows], Vector]]]:
         """Yield measure, the view whose rows are judged, and what counts their hits.
 
         A measure that comes twice is the mean of both.
         """
         for direction in DIRECTIONS:
             source, target = direction[0], direction[-1]
-            truth = _Truth(self._lists[target, "own"], self._exact(target, "own"))
-            yield OVERLAP, (source, "own"), truth
+            truth = _Truth(self._lists[k, target, "own"], self._exact(target, "own"))
+            yield OVERLAP, (k, source, "own"), truth
             for kind in (RAW, *MAPS):
-                if (target, kind) in self._lists:
-                    yield recall_id(direction, kind), (target, kind), truth
-        for side, configurations in self._mixed.items():
-            yield (
-                mixed_id(side),
-                (side, "own"),
-                _MixedTruth(
-                    configurations,
-                    self._mixed_exact(side),
-                    self._corpus(side).half,
-                ),
+                if (k, target, kind) in self._lists:
+                    yield recall_id(direction, kind), (k, target, kind), truth
+        for side in ("a", "b") if self._same_dim else ():
+            hits = _MixedTruth(
+                self._mixed[k, side], self._mixed_exact(side), self._corpus(side).half
             )
+            yield mixed_id(side), (k, side, "own"), hits
 
     def _look(
         self,
@@ -187,11 +198,10 @@ class _Round:
         for kind, view in views.items():
             self._vectors[side, kind] = view.vectors
             self._found[side, kind] = found[kind]
-            candidates = found[kind].all
-            ties = self._ties(side, kind, candidates)
-            neighbours = resolve(candidates, self._search.k, self._exact(side, kind), ties)
-            self._lists[side, kind] = neighbours
-            self._open |= neighbours.open
+            for k in self._search.ks:
+                self._lists[k, side, kind] = self._resolved(
+                    k, side, kind, found[kind].all, self._exact(side, kind)
+                )
 
     def _corpus(self, side: str) -> Corpus:
         return self._search.a if side == "a" else self._search.b
@@ -199,33 +209,40 @@ class _Round:
     def _exact(self, side: str, kind: str) -> _Exact:
         return _Exact(self._corpus(side), self._vectors[side, kind])
 
-    def _ties(self, side: str, kind: str, candidates: Candidates) -> Vector:
+    def _resolved(
+        self, k: int, side: str, kind: str, candidates: Candidates, exact: ScoreFunction
+    ) -> Neighbours:
+        neighbours = resolve(candidates, k, exact, self._ties(k, side, kind, candidates))
+        self._open |= neighbours.open
+        return neighbours
+
+    def _ties(self, k: int, side: str, kind: str, candidates: Candidates) -> Vector:
         """Return the tolerance for ties of each query, shape (m,)."""
-        kth = np.abs(candidates.scores[:, self._search.k - 1])
+        kth = np.abs(candidates.scores[:, k - 1])
         corpus = self._corpus(side)
         if corpus.metric is Metric.EUCLIDEAN:
             return TIES * kth
         size = np.linalg.norm(self._vectors[side, kind], axis=1) * corpus.preparation.norm
         return np.asarray(TIES * np.maximum(kth, size))
 
-    def _mixed_index(self, side: str, config: int) -> Neighbours:
-        """Return the k best of an index half of whose rows are the other side's vectors.
+    def _mix(self, side: str) -> None:
+        """Search an index half of whose rows are the other side's vectors, and its complement.
 
-        Rows of the other side are numbered from the row count up. In `config` 0 the rows inside
-        the seeded half are the other side's, in 1 those outside.
+        Rows of the other side are numbered from the row count up. First the rows inside the
+        seeded half are the other side's, then those outside.
         """
         other = "b" if side == "a" else "a"
         native, foreign = self._found[side, "own"].halves, self._found[other, RAW].halves
         assert native is not None, "own neighbours are searched by half"
         assert foreign is not None, "raw neighbours are searched by half"
         total = self._search.pair.rows
-        mixed = native[1 - config].union(foreign[config].offset(total))
-        ties = self._ties(side, "own", mixed)
-        neighbours = resolve(mixed, self._search.k, self._mixed_exact(side), ties)
-        self._open |= neighbours.open
-        return neighbours
+        indexes = [native[1 - config].union(foreign[config].offset(total)) for config in (0, 1)]
+        for k in self._search.ks:
+            self._mixed[k, side] = [
+                self._resolved(k, side, "own", index, self._mixed_exact(side)) for index in indexes
+            ]
 
-    def _mixed_exact(self, side: str) -> Callable[[Rows, Rows], Vector]:
+    def _mixed_exact(self, side: str) -> ScoreFunction:
         other = "b" if side == "a" else "a"
         native, foreign = self._exact(side, "own"), self._exact(other, RAW)
         total = self._search.pair.rows
@@ -256,7 +273,7 @@ class _Round:
                     corpus,
                     self._rows,
                     {RAW: View(vectors)},
-                    CANDIDATES_PER_NEIGHBOUR,
+                    candidates_for(1),
                     precision,
                     self._search.workers,
                     progress,
@@ -315,7 +332,7 @@ class _Truth:
     """Counts how many rows reach each query's k-th best true score."""
 
     neighbours: Neighbours
-    exact: Callable[[Rows, Rows], Vector]
+    exact: ScoreFunction
 
     def __call__(self, rows: Rows) -> Vector:
         return self.neighbours.hits(rows, self.exact)
@@ -330,7 +347,7 @@ class _MixedTruth:
     """
 
     configurations: list[Neighbours]
-    exact: Callable[[Rows, Rows], Vector]
+    exact: ScoreFunction
     half: Mask
 
     def __call__(self, rows: Rows) -> Vector:

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich import box
+from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +17,7 @@ from embaudit.report.page import INDENT, Page
 from embaudit.report.plain import count, level, percent, probability, share
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import JustifyMethod, RenderableType
 
     from embaudit.result import Audit, Measure, SetInfo
 
@@ -29,6 +30,15 @@ VERDICT_STYLES = {
     "unrelated": "red",
     "inconclusive": "magenta",
 }
+MEANINGS = {
+    "safe": "compare the vectors directly",
+    "degraded": "compare directly, at a loss",
+    "align": "fit a map before comparing",
+    "concatenate": "keep apart, or concatenate",
+    "mispaired": "fix the pairing first",
+    "unrelated": "rows do not correspond",
+}
+"""What a verdict asks for, in the fewest words; summary and advice say more."""
 SEVERITY_STYLES = {"info": "", "warning": "yellow", "error": "red"}
 
 DIRECTIONS = {"a_to_b": "A to B", "b_to_a": "B to A", "both": "both directions"}
@@ -36,21 +46,32 @@ DIRECTIONS = {"a_to_b": "A to B", "b_to_a": "B to A", "both": "both directions"}
 EVIDENCE_COLUMNS = 49
 """Columns that the evidence table takes without its intervals and bars."""
 
+OTHER_K_COLUMNS = (30, 22)
+"""Columns that the labels take, and each k with its interval."""
+
 BAR_COLUMNS = (8, 28)
 """The shortest bar worth drawing, and the longest."""
 
 
 def verdict(page: Page, audit: Audit) -> RenderableType:
-    """Return the verdict and whether it meets what is required, framed."""
+    """Return the verdict, whether it meets what is required, and what it rests on, framed."""
     style = VERDICT_STYLES[audit.verdict]
-    word = Text(f"{page.glyphs.verdicts[audit.verdict]} {audit.verdict}", f"bold {style}")
-    if len(audit.candidates) > 1:
-        word.append(f"  ({' or '.join(audit.candidates)})", "not bold default")
+    badge = f" {page.glyphs.verdicts[audit.verdict]} {audit.verdict.upper()} "
+    meaning = MEANINGS.get(audit.verdict) or " or ".join(audit.candidates)
+    word = Text.assemble((badge, f"bold reverse {style}"), ("  ", ""), (meaning, "bold"))
+    queries = queries_asked(audit)
+    facts = [
+        count(audit.pairing.distinct_rows, "distinct row"),
+        audit.metric,
+        f"k {audit.k}",
+        None if queries is None else f"{queries:,} queries",
+    ]
     line = Table.grid(expand=True, padding=(0, 2))
     line.add_column()
     line.add_column(justify="right", no_wrap=True)
     line.add_row(word, _gate(audit))
-    return Panel(line, box=box.ROUNDED, border_style=style)
+    basis = Text(f" {page.join(facts)}")
+    return Panel(Group(line, Text(""), basis), box=box.ROUNDED, border_style=style, padding=(1, 2))
 
 
 def _gate(audit: Audit) -> Text:
@@ -71,15 +92,8 @@ def compared(page: Page, audit: Audit) -> Iterator[RenderableType]:
         source = page.text(side.uri)
         files.add_row(Text(name, "bold"), source, shape, side.dtype, _norms(page, side))
     yield files
-    queries = queries_asked(audit)
-    facts = [
-        f"paired by {'position' if audit.pairing.by == 'row' else 'id'}",
-        count(audit.pairing.distinct_rows, "distinct row"),
-        audit.metric,
-        f"k {audit.k}",
-        None if queries is None else f"{queries:,} queries",
-    ]
-    yield Text(page.join(facts))
+    by = "position" if audit.pairing.by == "row" else "id"
+    yield Text(f"{count(audit.pairing.rows, 'row')} paired by {by}")
 
 
 def _norms(page: Page, side: SetInfo) -> str:
@@ -146,9 +160,33 @@ def _legend(page: Page, audit: Audit, drawn: bool) -> str:
     )
 
 
+def other_k(page: Page, audit: Audit) -> Iterator[RenderableType]:
+    """Yield the recalls at numbers of neighbours that do not decide."""
+    ks = list(audit.measures_at_k)
+    with_intervals = page.width >= OTHER_K_COLUMNS[0] + OTHER_K_COLUMNS[1] * len(ks)
+    per_k: tuple[JustifyMethod, ...] = ("right", "left")
+    table = page.table("left", "left", *per_k * len(ks))
+    heads = ((f"k {int(k):,}", "interval" if with_intervals else "") for k in ks)
+    table.add_row("", "", *(cell for pair in heads for cell in pair))
+    for group, lines in groupby(
+        (line for line in RETRIEVAL if line.group != "partner"), key=lambda line: line.group
+    ):
+        label = group
+        for line in lines:
+            cells: list[str] = []
+            for k in ks:
+                measure = audit.measures_at_k[k][line.id]
+                interval = page.interval(measure.ci) if with_intervals else ""
+                cells += [page.number(measure.value), interval]
+            table.add_row(label, line.label, *cells)
+            label = ""
+    yield table
+
+
 def metrics(page: Page, audit: Audit) -> Iterator[RenderableType]:
     """Yield how the pair looks under every metric."""
-    table = page.table("left", "right", "right", "right", "right", "right", "right", "right")
+    numbers: tuple[JustifyMethod, ...] = ("right",) * 8
+    table = page.table("left", *numbers)
     chosen = audit.metrics[0].metric
     table.add_row("", "shared", "A in B", "B in A", "RSA", "kept A", "kept B", "partners", "random")
     for row in audit.metrics:
@@ -242,10 +280,16 @@ def next_steps(page: Page, audit: Audit) -> Iterator[RenderableType]:
         yield Text("")
     for command in advice.commands:
         yield _unwrapped(page, command)
+    if advice.python:
+        yield Text("")
+        yield Text("In Python:")
+        yield Text("")
+    for line in advice.python:
+        yield _unwrapped(page, line)
 
 
 def _unwrapped(page: Page, command: str) -> Text:
-    """Return a command that stays on one line, however long."""
+    """Return a command, or a line of code, that stays on one line, however long."""
     text = page.text(command, "bold")
     text.no_wrap = True
     text.overflow = "ignore"

@@ -9,9 +9,10 @@ from rich.segment import Segment
 from rich.text import Text
 
 from embaudit.report import details, sections
+from embaudit.report.continuation import continued
 from embaudit.report.glyphs import glyphs_for
 from embaudit.report.page import INDENT, Page
-from embaudit.report.plain import encodable, printable
+from embaudit.report.plain import count, encodable, printable
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -25,7 +26,7 @@ WIDTHS = (72, 100)
 """Narrower tables say nothing, so the terminal wraps them; longer lines are hard to follow."""
 
 
-def render(audit: Audit, *, verbose: bool = False) -> Report:
+def render(audit: Audit, *, verbose: bool = False, fold: bool = False) -> Report:
     """Return the report as a renderable for a console of any width and encoding.
 
     Print it with ``crop=False``: commands stay on one line so that they can be copied.
@@ -35,21 +36,26 @@ def render(audit: Audit, *, verbose: bool = False) -> Report:
     audit : Audit
     verbose : bool
         Add every measure, the view of the other metrics and the time of each stage.
+    fold : bool
+        Let no line pass the console's width, for those that crop, as ``rich.print``: a longer
+        command continues on the next line after a backslash.
     """
-    return Report(audit, verbose)
+    return Report(audit, verbose, fold)
 
 
 def one_line(audit: Audit, encoding: str = "utf-8") -> str:
     """Return the verdict and why, in one line that `encoding` can carry."""
-    return encodable(printable(f"{audit.verdict}: {audit.summary}"), encoding)
+    basis = f"{count(audit.pairing.distinct_rows, 'row')}, k {audit.k}"
+    return encodable(printable(f"{audit.verdict} ({basis}): {audit.summary}"), encoding)
 
 
 class Report:
     """A rich renderable that chooses its signs by what the console can show."""
 
-    def __init__(self, audit: Audit, verbose: bool) -> None:
+    def __init__(self, audit: Audit, verbose: bool, fold: bool) -> None:
         self._audit = audit
         self._verbose = verbose
+        self._fold = fold
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the lines, without trailing spaces."""
@@ -59,10 +65,14 @@ class Report:
         for indent, part in self._parts(page):
             room = width - indent
             if isinstance(part, Text) and part.no_wrap:
+                if self._fold:
+                    part = continued(part, options.max_width - indent)
                 room = max(room, part.cell_len)
             for line in console.render_lines(part, options.update(width=room), pad=False):
-                yield from _without_trailing_spaces([Segment(" " * indent), *line])
-                yield Segment.line()
+                whole = [*_without_trailing_spaces([Segment(" " * indent), *line])]
+                for piece in _folded(whole, options.max_width) if self._fold else [whole]:
+                    yield from piece
+                    yield Segment.line()
 
     def _parts(self, page: Page) -> Iterator[Placed]:
         audit = self._audit
@@ -71,6 +81,9 @@ class Report:
         yield from _headed("Compared", sections.compared(page, audit))
         found = f"share of the true top {audit.k} found; A in B: A's vectors search B"
         yield from _headed("Retrieval", sections.retrieval(page, audit), found)
+        if audit.measures_at_k:
+            decides = f"from the same searches; k {audit.k} decides"
+            yield from _headed("Other k", sections.other_k(page, audit), decides)
         explains = "explains the verdict, does not decide it"
         yield from _headed("Similarity", sections.similarity(page, audit), explains)
         yield from _headed("Data", sections.data(page, audit))
@@ -92,6 +105,12 @@ def _headed(
     yield 0, Text.assemble((title, "bold"), f"  {remark}" if remark else "")
     for part in parts:
         yield INDENT, part
+
+
+def _folded(line: list[Segment], columns: int) -> Iterable[list[Segment]]:
+    """Return a line in pieces, broken where a terminal of that width would break it."""
+    length = Segment.get_line_length(line)
+    return Segment.divide(line, [*range(columns, length, columns), length])
 
 
 def _without_trailing_spaces(line: list[Segment]) -> Iterator[Segment]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from embaudit.measures.catalogue import SPECS
+from embaudit.measures.catalogue import SPECS, MeasureSpec
 from embaudit.result import CI, Measure
 
 
@@ -18,6 +18,11 @@ class Ledger:
         self.timing: dict[str, float] = {}
         self._values: dict[str, dict[str, object]] = {}
         self._reasons: dict[str, str] = {}
+        self._at: dict[int, Ledger] = {}
+
+    def at(self, k: int) -> Ledger:
+        """Return where measures at a number of neighbours that does not decide are written."""
+        return self._at.setdefault(k, Ledger())
 
     def put(
         self,
@@ -63,15 +68,22 @@ class Ledger:
         KeyError
             When a stage has left a measure without value and without reason.
         """
-        measures = {}
-        for spec in SPECS:
-            data = self._values.get(spec.id)
-            if data is None:
-                data = {"value": None, "reason": self._reasons[spec.id]}
-            measures[spec.id] = Measure.model_validate(
-                {"title": spec.title, "better": spec.better, **data}
-            )
-        return measures
+        return {spec.id: self._measure(spec) for spec in SPECS}
+
+    def measures_at_k(self) -> dict[str, dict[str, Measure]]:
+        """Return what was written to `at`, by k and id."""
+        return {
+            str(k): {
+                spec.id: ledger._measure(spec)
+                for spec in SPECS
+                if spec.id in ledger._values or spec.id in ledger._reasons
+            }
+            for k, ledger in self._at.items()
+        }
+
+    def _measure(self, spec: MeasureSpec) -> Measure:
+        data = self._values.get(spec.id) or {"value": None, "reason": self._reasons[spec.id]}
+        return Measure.model_validate({"title": spec.title, "better": spec.better, **data})
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

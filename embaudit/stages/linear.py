@@ -29,12 +29,15 @@ class LinearStage:
     ----------
     maps : CrossFit or None
         None where too few rows are left to fit any.
+    moments : Moments or None
+        Of all rows; None like `maps`.
     concentration : (float, float)
         ``n sum |x~|^4 / (sum |x~|^2)^2`` of both sides: about 1 to 3, up to n when a few rows
         carry the sums.
     """
 
     maps: CrossFit | None
+    moments: Moments | None
     concentration: tuple[float, float]
 
 
@@ -42,30 +45,36 @@ def measure_linear(population: Population, ledger: Ledger) -> LinearStage:
     """Run pass 1, fit the maps of all folds, and record every measure of the moments."""
     if population.n < FEWEST_ROWS:
         ledger.skip_family(FAMILIES, f"fewer than {FEWEST_ROWS} distinct rows")
-        return LinearStage(None, (0.0, 0.0))
-    options, scan = population.options, population.scan
+        return LinearStage(None, None, (0.0, 0.0))
+    options = population.options
     plan = FoldPlan.seeded(population.kept, options.seed)
     with ledger.stage("moments"):
-        moments = fold_moments(
-            population.pair,
-            population.kept,
-            scan.a.preparation,
-            scan.b.preparation,
-            plan,
-            options.workers,
-            options.progress,
-        )
+        moments = population_moments(population, plan)
     options.progress.stage("maps", 1)
     with ledger.stage("maps"):
         everything = total(moments)
-        maps = _fit(population, plan, moments)
+        maps = cross_fit(population, plan, moments)
         _record_in_sample(everything, maps, ledger)
         _record_held_out(maps, population.n, options.workers, ledger)
     options.progress.advance()
-    return LinearStage(maps, _concentration(everything))
+    return LinearStage(maps, everything, _concentration(everything))
 
 
-def _fit(population: Population, plan: FoldPlan, moments: list[Moments]) -> CrossFit:
+def population_moments(population: Population, plan: FoldPlan) -> list[Moments]:
+    """Run pass 1: the moments of the kept rows of every fold."""
+    options, scan = population.options, population.scan
+    return fold_moments(
+        population.pair,
+        population.kept,
+        scan.a.preparation,
+        scan.b.preparation,
+        plan,
+        options.workers,
+        options.progress,
+    )
+
+
+def cross_fit(population: Population, plan: FoldPlan, moments: list[Moments]) -> CrossFit:
     """Fit the maps and choose the ridge penalties on rows from the end of the sampling order.
 
     Queries come from its beginning, so tuning rows are no queries unless nearly every row is one.

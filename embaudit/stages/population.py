@@ -9,9 +9,9 @@ import numpy as np
 
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.pair import Pair
-from embaudit.datatypes import Mask, Metric, Progress, Rows
+from embaudit.datatypes import Mask, Rows
 from embaudit.errors import InputError
-from embaudit.result import Policy
+from embaudit.stages.options import Options
 from embaudit.stats.hashing import repetitions
 from embaudit.streaming.scan import Scan, SideScan, scan
 
@@ -19,23 +19,6 @@ NORMS = (1e-60, 1e60)
 """Norms whose fourth powers, and ratios, stay within float64."""
 MANY = 0.002
 """Share of all rows from which one repeated row is judged by itself."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user asked for, checked.
-
-    Attributes are those of `embaudit.compare`; `workers` is the number of threads.
-    """
-
-    metric: Metric
-    k: int
-    policy: Policy
-    drop_invalid: bool
-    keep_duplicates: bool
-    seed: int
-    workers: int
-    progress: Progress
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from embaudit.measures.neighbors import (
     RAW,
     QueryResults,
     applicable,
+    depending_on_k,
     mixed_id,
     partner_id,
     recall_id,
@@ -71,14 +72,17 @@ def measure_retrieval(
     options = population.options
     fewest = 4 * options.k + 2
     if maps is None or population.distinct < fewest:
-        ledger.skip(applicable(True), f"fewer than 4k + 2 = {fewest} distinct rows")
+        reason = f"fewer than 4k + 2 = {fewest} distinct rows"
+        ledger.skip(applicable(True), reason)
+        for k in options.ks[1:]:
+            ledger.at(k).skip(depending_on_k(True), reason)
         evidence = _evidence(population)
         return RetrievalStage(evidence, decide(evidence, options.policy))
     search = NeighbourSearch(
         pair=population.pair,
         a=_corpus(population, "a"),
         b=_corpus(population, "b"),
-        k=options.k,
+        ks=tuple(k for k in options.ks if k < population.n),
         map_rows=maps.transform,
         seed=options.seed,
         workers=options.workers,
@@ -238,10 +242,13 @@ def _record(
     population: Population, results: QueryResults, evidence: Evidence, ledger: Ledger
 ) -> None:
     """Record every measure of retrieval."""
-    count, alpha = len(results.rows), _alpha(population)
+    count = len(results.rows)
     for key, reason in applicable(population.same_dim).items():
         if reason is not None:
             ledger.skip([key], reason)
+    for k in population.options.ks[1:]:
+        for key, reason in depending_on_k(population.same_dim).items():
+            ledger.at(k).skip([key], reason or f"only {population.n} distinct rows")
     for direction, share in evidence.partners.items():
         ledger.put(
             partner_id(direction),
@@ -251,14 +258,20 @@ def _record(
             chance=1.0 / population.n,
             queries=count,
         )
+    _record_recalls(population, results, population.options.k, ledger)
+    for k, results_at in results.at.items():
+        _record_recalls(population, results_at, k, ledger.at(k))
+
+
+def _record_recalls(population: Population, results: QueryResults, k: int, ledger: Ledger) -> None:
     for key, chance in results.chance.items():
-        interval = mean_interval(results.values[key], population.n, alpha)
+        interval = mean_interval(results.values[key], population.n, _alpha(population))
         ledger.put(
             key,
             interval.value,
             n=population.n,
             ci=(interval.low, interval.high),
             chance=float(chance.mean()),
-            k=population.options.k,
-            queries=count,
+            k=k,
+            queries=len(results.rows),
         )

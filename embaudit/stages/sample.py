@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from embaudit.datatypes import Stored
+from embaudit.datatypes import Rows, Stored
 from embaudit.measures.cka import rbf_cka
 from embaudit.measures.distances import paired_cosine, rsa
 from embaudit.measures.metric_table import compare_metrics
@@ -31,12 +31,18 @@ class SampleStage:
 
     Attributes
     ----------
+    rows : int64 array, shape (s,)
+        The sampled rows.
+    stored : (array, array)
+        Their vectors as stored, shapes (s, p) and (s, q).
     metric_rows : list of MetricRow
         The pair as every metric sees it.
     levels : (int or None, int or None)
         Number of distinct values of each side where they lie on a grid of few.
     """
 
+    rows: Rows
+    stored: tuple[Stored, Stored]
     metric_rows: list[MetricRow]
     levels: tuple[int | None, int | None]
 
@@ -46,12 +52,12 @@ def measure_sample(population: Population, ledger: Ledger) -> SampleStage:
     options, pair, scan = population.options, population.pair, population.scan
     rows = population.order[: min(SAMPLE_ROWS, population.n)]
     n = len(rows)
+    stored_a, stored_b = pair.a.take(rows), pair.b.take(rows)
     if n <= max(3, options.k + 1):
         ledger.skip_family(FAMILIES, f"only {n} distinct rows are left")
-        return SampleStage([], (None, None))
+        return SampleStage(rows, (stored_a, stored_b), [], (None, None))
     options.progress.stage("sample", 1)
     with ledger.stage("sample"):
-        stored_a, stored_b = pair.a.take(rows), pair.b.take(rows)
         a, b = scan.a.preparation.rows(stored_a), scan.b.preparation.rows(stored_b)
         ledger.put("cka.rbf", rbf_cka(a, b), EQUAL_DISTANCES, n=n)
         ledger.put("rsa.spearman", rsa(a, b, options.metric), EQUAL_DISTANCES, n=n)
@@ -74,7 +80,8 @@ def measure_sample(population: Population, ledger: Ledger) -> SampleStage:
     metric_rows = [
         MetricRow.model_validate({**asdict(row), "n": used, "k": options.k}) for row in table
     ]
-    return SampleStage(metric_rows, (_levels(stored_a), _levels(stored_b)))
+    levels = (_levels(stored_a), _levels(stored_b))
+    return SampleStage(rows, (stored_a, stored_b), metric_rows, levels)
 
 
 def _levels(stored: Stored) -> int | None:

@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from embaudit.datatypes import Mask, Matrix, Rows, ScoreFunction, Vector
 
 CANDIDATES_PER_NEIGHBOUR = 4
+MOST_SPARE = 256
+"""Candidates beyond the k-th that settle all but massive ties, which are searched for again."""
 NO_ROW = -1
+
+
+def candidates_for(k: int) -> int:
+    """Return how many candidates to keep where k neighbours are asked for."""
+    return min(CANDIDATES_PER_NEIGHBOUR * k, k + MOST_SPARE)
 
 
 class TopK:

@@ -1,0 +1,30 @@
+"""What the shell offers as values of options; paths are the shell's own business."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from embaudit.report.formats import RENDERERS
+
+
+def metrics(incomplete: str) -> list[str]:
+    """Return the metrics that begin with what has been typed."""
+    from embaudit.datatypes import Metric
+
+    return _beginning(incomplete, [str(metric) for metric in Metric])
+
+
+def requirements(incomplete: str) -> list[str]:
+    """Return the verdicts that can be required and begin with what has been typed."""
+    from embaudit.result import Requirement
+
+    return _beginning(incomplete, list(get_args(Requirement)))
+
+
+def outputs(incomplete: str) -> list[str]:
+    """Return ``FORMAT=`` for the formats that begin with what has been typed."""
+    return _beginning(incomplete, [f"{name}=" for name in RENDERERS])
+
+
+def _beginning(incomplete: str, words: list[str]) -> list[str]:
+    return [word for word in words if word.startswith(incomplete)]

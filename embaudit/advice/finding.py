@@ -1,0 +1,16 @@
+"""How a finding is made."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from embaudit.result import Finding
+
+
+def finding(
+    severity: Literal["error", "warning", "info"], identifier: str, message: str, **data: object
+) -> Finding:
+    """Return a finding; `data` are further keys of its JSON object."""
+    return Finding.model_validate(
+        {"id": identifier, "severity": severity, "message": message, **data}
+    )
