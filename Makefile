@@ -1,4 +1,4 @@
-.PHONY: install check test bench docs
+.PHONY: install check test bench validate docs
 
 install:  ## Install the package and what development needs.
 	python -m pip install -e '.[dev]'
@@ -14,6 +14,9 @@ test:  ## All tests.
 bench:  ## Verdicts of pairs whose answer is known, then seconds and memory of a large pair.
 	python -m benchmarks.verdicts
 	python -m benchmarks.large
+
+validate:  ## How often the verdict is wrong; writes docs/validation.md.
+	python -m benchmarks.validation
 
 docs:  ## Rewrite the table of docs/verdicts.md.
 	python -m benchmarks.verdicts --write

@@ -16,6 +16,28 @@ Sets = dict[str, Rows]
 NAMES = ("minilm", "minilm_w8", "minilm_ft120", "w2v_seed1", "w2v_seed2", "lsa")
 SAMPLE_DATA = Path(__file__).parent.parent / "sample_data"
 
+GEOMETRY = {
+    "columns_permuted",
+    "columns_selected",
+    "common_direction",
+    "constant_offset",
+    "constant_scale",
+    "mean_removed",
+    "noisy_copy",
+    "not_normalised",
+    "packed_bits",
+    "projected",
+    "quantised",
+    "rotated",
+    "same_axes",
+    "sign_bits",
+    "signs_flipped",
+    "truncated",
+    "value_grid",
+    "zero_padded",
+}
+"""Findings that say what was done to the vectors."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -30,6 +52,8 @@ class Case:
         Verdicts that are right; an inconclusive one is right where it is listed.
     options : dict
         Further arguments of `embaudit.compare`.
+    causes : tuple of str
+        Which of `GEOMETRY` are found, no other.
     """
 
     group: str
@@ -37,6 +61,7 @@ class Case:
     build: Callable[[Sets], tuple[Rows, Rows]]
     expected: tuple[str, ...]
     options: dict[str, Any] = field(default_factory=dict)
+    causes: tuple[str, ...] = ()
 
 
 def load(folder: Path = SAMPLE_DATA) -> Sets:
@@ -170,55 +195,111 @@ CHANGES = "minilm against a changed copy"
 TRAPS = "pairs that fool simpler rules"
 
 CASES = (
-    Case(PAIRS, "minilm, minilm_w8", _pair("minilm", "minilm_w8"), ("safe",)),
+    Case(
+        PAIRS, "minilm, minilm_w8", _pair("minilm", "minilm_w8"), ("safe",), causes=("noisy_copy",)
+    ),
     Case(PAIRS, "minilm, minilm_ft120", _pair("minilm", "minilm_ft120"), ("align",)),
-    Case(PAIRS, "w2v_seed1, w2v_seed2", _pair("w2v_seed1", "w2v_seed2"), ("align",)),
+    Case(
+        PAIRS,
+        "w2v_seed1, w2v_seed2",
+        _pair("w2v_seed1", "w2v_seed2"),
+        ("align",),
+        causes=("common_direction",),
+    ),
     Case(PAIRS, "minilm, lsa", _pair("minilm", "lsa"), ("concatenate",)),
-    Case(PAIRS, "minilm, w2v_seed1", _pair("minilm", "w2v_seed1"), ("concatenate",)),
-    Case(CHANGES, "random rotation", _of(lambda x: x @ rotation(x.shape[1])), ("align",)),
+    Case(
+        PAIRS,
+        "minilm, w2v_seed1",
+        _pair("minilm", "w2v_seed1"),
+        ("concatenate",),
+        causes=("common_direction",),
+    ),
+    Case(
+        CHANGES,
+        "random rotation",
+        _of(lambda x: x @ rotation(x.shape[1])),
+        ("align",),
+        causes=("rotated",),
+    ),
     Case(
         CHANGES,
         "permuted columns",
         _of(lambda x: x[:, _random(1).permutation(x.shape[1])]),
         ("align",),
+        causes=("columns_permuted",),
     ),
     Case(
         CHANGES,
         "flipped signs",
         _of(lambda x: x * _random(1).choice([-1, 1], x.shape[1]).astype(np.float32)),
         ("align",),
+        causes=("signs_flipped",),
     ),
-    Case(CHANGES, "times 3", _of(lambda x: 3 * x), ("safe",)),
-    Case(CHANGES, "times 3", _of(lambda x: 3 * x), ("align",), {"metric": "euclidean"}),
+    Case(CHANGES, "times 3", _of(lambda x: 3 * x), ("safe",), causes=("constant_scale",)),
+    Case(
+        CHANGES,
+        "times 3",
+        _of(lambda x: 3 * x),
+        ("align",),
+        {"metric": "euclidean"},
+        causes=("constant_scale",),
+    ),
     Case(
         CHANGES,
         "plus a constant of length 6",
         _of(lambda x: x + _offset(x.shape[1], 6)),
         ("align",),
+        causes=(
+            "constant_offset",
+            "common_direction",
+        ),
     ),
-    Case(CHANGES, "mean removed", _of(lambda x: x - x.mean(axis=0)), ("align",)),
+    Case(
+        CHANGES,
+        "mean removed",
+        _of(lambda x: x - x.mean(axis=0)),
+        ("align",),
+        causes=("mean_removed",),
+    ),
     Case(
         CHANGES,
         "every plane by 5 degrees",
         _of(lambda x: x @ plane_rotation(x.shape[1], 5)),
         ("safe",),
+        causes=("rotated",),
     ),
     Case(
         CHANGES,
         "every plane by 15 degrees",
         _of(lambda x: x @ plane_rotation(x.shape[1], 15)),
         ("align",),
+        causes=("rotated",),
     ),
-    Case(CHANGES, "int8 with one scale", _of(_int8), ("safe",)),
+    Case(CHANGES, "int8 with one scale", _of(_int8), ("safe",), causes=("quantised",)),
     Case(
         CHANGES,
         "sign bits only",
         _of(lambda x: np.sign(x) + (x == 0)),
         ("degraded", "inconclusive"),
+        causes=("sign_bits",),
     ),
-    Case(CHANGES, "noise of 0.1 deviations", _of(lambda x: _noisy(x, 0.1)), ("safe",)),
-    Case(CHANGES, "noise of 0.3 deviations", _of(lambda x: _noisy(x, 0.3)), ("degraded",)),
-    Case(CHANGES, "first 128 columns", _of(lambda x: x[:, :128]), ("align",)),
+    Case(
+        CHANGES,
+        "noise of 0.1 deviations",
+        _of(lambda x: _noisy(x, 0.1)),
+        ("safe",),
+        causes=("noisy_copy",),
+    ),
+    Case(
+        CHANGES,
+        "noise of 0.3 deviations",
+        _of(lambda x: _noisy(x, 0.3)),
+        ("degraded",),
+        causes=("noisy_copy",),
+    ),
+    Case(
+        CHANGES, "first 128 columns", _of(lambda x: x[:, :128]), ("align",), causes=("truncated",)
+    ),
     Case(
         CHANGES, "10% of the rows shuffled", _of(lambda x: _shuffled_part(x, 0.1)), ("mispaired",)
     ),
@@ -274,6 +355,7 @@ CASES = (
         "minilm and minilm_w8, 20 times each",
         lambda sets: (np.repeat(sets["minilm"], 20, 0), np.repeat(sets["minilm_w8"], 20, 0)),
         ("safe",),
+        causes=("noisy_copy",),
     ),
     Case(
         TRAPS,
@@ -293,7 +375,13 @@ CASES = (
         ),
         ("unrelated", "mispaired", "inconclusive"),
     ),
-    Case(TRAPS, "one-hot rows, shuffled", _shuffled_one_hot, ("inconclusive", "unrelated")),
+    Case(
+        TRAPS,
+        "one-hot rows, shuffled",
+        _shuffled_one_hot,
+        ("inconclusive", "unrelated"),
+        causes=("value_grid",),
+    ),
     Case(
         TRAPS,
         "slow sequence, lagged by a row",

@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from embaudit.advice.context import Context, Request
 from embaudit.advice.findings import findings
 from embaudit.advice.recommendation import recommendation
 from embaudit.advice.summary import summary
+from embaudit.answers.index_size import project, refuse_index_size
+from embaudit.answers.rerun import check_rerun, noise_floor
+from embaudit.answers.rows import measure_rows, row_table, worst_rows
+from embaudit.answers.slices import measure_slices
+from embaudit.answers.thresholds import measure_thresholds
 from embaudit.data.embedding_set import EmbeddingSet
+from embaudit.data.groups import GroupColumn, group_column
 from embaudit.data.id_files import IdSource
 from embaudit.data.join import open_pair
 from embaudit.data.pair import Pair
+from embaudit.data.queries import open_queries
 from embaudit.data.sources import Source
 from embaudit.datatypes import Metric, Progress
 from embaudit.errors import UsageError
-from embaudit.result import Audit, Estimate, Pairing, Policy, SetInfo
+from embaudit.result import Audit, Estimate, Pairing, Policy, QueryFiles, SetInfo
+from embaudit.row_table import RowTable
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.linear import measure_linear
 from embaudit.stages.options import Options
 from embaudit.stages.population import Population, populate
 from embaudit.stages.retrieval import RetrievalStage, measure_retrieval
+from embaudit.stages.row_causes import measure_row_causes
 from embaudit.stages.sample import measure_sample
 from embaudit.stats.parallel import single_threaded_blas
 from embaudit.streaming.scan import SideScan
@@ -37,6 +46,11 @@ def compare(
     ids_b: IdSource | None = None,
     by_row: bool = False,
     column: str | None = None,
+    queries_a: Source | None = None,
+    queries_b: Source | None = None,
+    rerun: Source | None = None,
+    slice_by: str | None = None,
+    rows: Callable[[RowTable], None] | None = None,
     metric: Metric | str = Metric.COSINE,
     k: int | Sequence[int] = 10,
     policy: Policy | None = None,
@@ -45,6 +59,8 @@ def compare(
     seed: int = 0,
     progress: Progress | None = None,
     threads: int | None = None,
+    threshold: float | None = None,
+    index_size: int | str | None = None,
 ) -> Audit:
     """Say whether the vectors of two sets may be compared directly.
 
@@ -61,6 +77,18 @@ def compare(
         Pair by position even where Parquet ids differ in order.
     column : str, optional
         Vector column of Parquet files that have several.
+    queries_a, queries_b : path, array or EmbeddingSet, optional
+        Real queries, encoded by the model of `a` and by that of `b`, row i of both the same query.
+        Recalls and mixed indexes are then theirs; without them rows are the queries.
+    rerun : path, array or EmbeddingSet, optional
+        A second run of the model of `a` on the rows of `a`: its noise floor. Every difference is
+        then told as a multiple of that between the two runs; the verdict is as without it.
+    slice_by : str, optional
+        Column of A, else of B (Parquet or Arrow): recall, cosine of partners and mispairing are
+        told for each of its values, or ranges of its numbers. Reads the column twice, and
+        searches once more for small groups.
+    rows : callable, optional
+        Called once with a `RowTable`: what was measured of single rows, worst first.
     metric : "cosine", "dot" or "euclidean"
         The metric the vectors are searched with.
     k : int or sequence of int
@@ -77,6 +105,11 @@ def compare(
         Told about stages and steps.
     threads : int, optional
         Worker threads; default is the processors available.
+    threshold : float, optional
+        A score of A's that decides today, in the metric's own unit: `thresholds` says where it
+        lands on B's scores. A table of a few is made without it.
+    index_size : int or str, optional
+        Rows of a larger index, ``"10M"``: `projection` continues the recalls to it.
 
     Returns
     -------
@@ -97,6 +130,8 @@ def compare(
         seed=seed,
         progress=progress,
         threads=threads,
+        threshold=threshold,
+        index_size=index_size,
     )
     pair = open_pair(a, b, on=on, ids_a=ids_a, ids_b=ids_b, by_row=by_row, column=column)
     most = max(options.ks)
@@ -105,26 +140,70 @@ def compare(
             f"--k {most} needs more than {most} rows and {pair.rows} rows of {pair.a.uri} are "
             "paired; pass a smaller --k or more rows"
         )
+    queries = open_queries(queries_a, queries_b, pair)
+    groups = None if slice_by is None else group_column(pair, slice_by)
+    again = None
+    if rerun is not None:
+        again = open_pair(a, rerun, on=on, ids_a=ids_a, ids_b=ids_a, by_row=by_row, column=column)
+        check_rerun(again.b, again.a)
     request = None
-    if all(isinstance(name, str | os.PathLike | None) for name in (a, b, ids_a, ids_b)):
-        request = Request(on, _name(ids_a), _name(ids_b), by_row, column)
+    sources = (a, b, ids_a, ids_b, queries_a, queries_b, rerun)
+    if all(isinstance(name, str | os.PathLike | None) for name in sources):
+        names = (_name(source) for source in (ids_a, ids_b, queries_a, queries_b, rerun))
+        request = Request(on, by_row, column, *names)
     with single_threaded_blas():
-        return _audit(pair, options, request)
+        floor = None if again is None else _audit(again, options.plain(), request, queries=None)
+        return _audit(pair, options, request, queries, floor, groups, rows)
 
 
-def _name(source: IdSource | None) -> str | None:
+def _name(source: Source | IdSource | None) -> str | None:
     return None if source is None else str(source)
 
 
-def _audit(pair: Pair, options: Options, request: Request | None) -> Audit:
-    """Run the stages in order and put the audit together."""
+def _audit(
+    pair: Pair,
+    options: Options,
+    request: Request | None,
+    queries: Pair | None = None,
+    floor: Audit | None = None,
+    groups: GroupColumn | None = None,
+    rows: Callable[[RowTable], None] | None = None,
+) -> Audit:
+    """Run the stages in order and put the audit together.
+
+    Parameters
+    ----------
+    queries : Pair, optional
+        Real queries.
+    floor : Audit, optional
+        Of A against a second run of its model.
+    groups : GroupColumn, optional
+        What to slice by.
+    rows : callable, optional
+        Takes the table of measured rows.
+    """
     ledger = Ledger()
     with ledger.stage("total"):
         with ledger.stage("scan"):
             population = populate(pair, options)
+        refuse_index_size(population)
+        with ledger.stage("thresholds"):
+            thresholds = measure_thresholds(population)
         linear = measure_linear(population, ledger)
         sample = measure_sample(population, ledger)
-        retrieval = measure_retrieval(population, linear.maps, ledger)
+        retrieval = measure_retrieval(population, linear.maps, ledger, queries)
+        projection = None
+        if options.index_size is not None:
+            with ledger.stage("projection"):
+                projection = project(population, retrieval, options.index_size)
+        slices = None
+        if groups is not None:
+            with ledger.stage("slices"):
+                slices = measure_slices(population, groups, retrieval)
+        row_causes = measure_row_causes(population, linear, sample, retrieval, ledger)
+        measured_rows = measure_rows(population, retrieval)
+        if rows is not None:
+            rows(row_table(pair, measured_rows))
 
     measures = ledger.measures()
     context = Context(
@@ -138,6 +217,10 @@ def _audit(pair: Pair, options: Options, request: Request | None) -> Audit:
         b=_set_info(pair.b, population.scan.b, pair.only_in[1], sample.levels[1]),
         pairing=_pairing(population, retrieval),
         same_source=pair.a.identity() is not None and pair.a.identity() == pair.b.identity(),
+        query_files=_query_files(queries),
+        slices=slices,
+        row_causes=row_causes,
+        rerun=None if floor is None else noise_floor(measures, floor),
     )
     return Audit(
         embaudit_version=__version__,
@@ -151,13 +234,25 @@ def _audit(pair: Pair, options: Options, request: Request | None) -> Audit:
         a=context.a,
         b=context.b,
         pairing=context.pairing,
+        queries=context.query_files,
         measures=measures,
         measures_at_k=ledger.measures_at_k(),
         metrics=sample.metric_rows,
+        thresholds=thresholds,
+        projection=projection,
+        rerun=context.rerun,
+        slices=slices,
+        worst=worst_rows(pair, measured_rows),
         recommendation=recommendation(context),
         findings=findings(context),
         timing=ledger.timing,
     )
+
+
+def _query_files(queries: Pair | None) -> QueryFiles | None:
+    if queries is None:
+        return None
+    return QueryFiles(a=queries.a.uri, b=queries.b.uri, rows=queries.rows)
 
 
 def _set_info(source: EmbeddingSet, side: SideScan, unmatched: int, levels: int | None) -> SetInfo:

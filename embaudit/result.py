@@ -180,6 +180,92 @@ class MetricRow(Value):
     k: int
 
 
+class QueryFiles(Value):
+    """Real queries, encoded by both models: how many there are."""
+
+    a: str
+    b: str
+    rows: int
+
+
+class RerunMeasure(Value):
+    """How far A and B are apart by one measure, and how far two runs of A are.
+
+    ``multiple`` is null where one of them has no value or the runs do not differ; ``reason`` says
+    which.
+    """
+
+    difference: float | None = None
+    floor: float | None = None
+    multiple: float | None = None
+    ci: CI | None = None
+    reason: str | None = None
+
+
+class Rerun(Value):
+    """The noise floor; see `embaudit.answers.rerun.noise_floor`."""
+
+    uri: str
+    verdict: Verdict
+    measures: dict[str, RerunMeasure]
+
+
+class CarriedThreshold(Value):
+    """A threshold on B: what it returns, held against the pairs that A's threshold returns.
+
+    Precision and recall are null where no pair passes.
+    """
+
+    threshold: float
+    precision: float | None
+    precision_ci: CI | None
+    recall: float | None
+    recall_ci: CI | None
+
+
+class ThresholdRow(Value):
+    """One threshold on A's scores, and the same share of pairs on B's.
+
+    ``own`` is for B against B, ``cross`` for A's vectors against B's (null where the dimensions
+    differ), ``unchanged`` for B against B at A's number. All are null where ``reason`` says why.
+    ``n`` rows were looked at; ``pairs`` is how many pairs that pass on A judge the answer.
+    """
+
+    threshold: float
+    asked: bool
+    share: float
+    n: int
+    pairs: int
+    own: CarriedThreshold | None = None
+    cross: CarriedThreshold | None = None
+    unchanged: CarriedThreshold | None = None
+    reason: str | None = None
+
+
+class Thresholds(Value):
+    """Where thresholds on A's scores land on B's; see `embaudit.answers.thresholds`."""
+
+    n: int
+    metric: Metric
+    rows: list[ThresholdRow]
+
+
+class Projection(Value):
+    """Recalls continued to a larger index; see `embaudit.answers.index_size`.
+
+    ``sizes`` ascend to ``n``; ``observed`` has each measure's recall at every one of them.
+    """
+
+    index_size: int
+    n: int
+    k: int
+    queries: int
+    measures: dict[str, Estimate]
+    sizes: list[int]
+    observed: dict[str, list[float]]
+    extrapolated: Literal[True] = True
+
+
 class Recommendation(Value):
     """What to do next; the lines of ``commands`` run in a shell as printed, of ``python`` there."""
 
@@ -202,6 +288,57 @@ class Finding(Value):
     message: str
 
 
+class SliceGroup(Value):
+    """One group of rows, or all of them.
+
+    ``recalls`` has the ids of `measures`: stored vectors where the dimensions are equal, and the
+    better map. ``differs`` says in what the group falls short; where it was too small, ``reason``
+    stands in place of the numbers.
+    """
+
+    name: str
+    kind: Literal["all", "value", "range", "other", "null"]
+    rows: int
+    queries: int = 0
+    recalls: dict[str, Estimate] = {}
+    partner_cosine: Estimate = Estimate()
+    partner_cosine_mapped: Estimate = Estimate()
+    mispaired_fraction: Estimate = Estimate()
+    differs: list[Literal["below_policy", "below_whole", "mispaired"]] = []
+    reason: str | None = None
+
+
+class Slices(Value):
+    """The pair in groups by a column, worst first.
+
+    Intervals of the groups hold together: 1 - confidence is divided by ``intervals``. ``judged``
+    are the recalls that the verdict rests on.
+    """
+
+    column: str
+    side: Literal["a", "b"]
+    judged: list[str]
+    intervals: int
+    whole: SliceGroup
+    groups: list[SliceGroup]
+
+
+class WorstRow(Value):
+    """One measured row; positions are those in the files. Null is what was not measured."""
+
+    row_a: int
+    row_b: int
+    id: int | str | None = None
+    partner_rank: float | None = None
+    cosine_raw: float | None = None
+    cosine_mapped: float | None = None
+    neighbors_shared: float | None = None
+    recall_a_to_b_raw: float | None = None
+    recall_b_to_a_raw: float | None = None
+    recall_a_to_b_mapped: float | None = None
+    recall_b_to_a_mapped: float | None = None
+
+
 class Audit(Value):
     """The whole result of one comparison."""
 
@@ -217,9 +354,15 @@ class Audit(Value):
     a: SetInfo
     b: SetInfo
     pairing: Pairing
+    queries: QueryFiles | None = None
     measures: dict[str, Measure]
     measures_at_k: dict[str, dict[str, Measure]] = {}
     metrics: list[MetricRow]
+    thresholds: Thresholds | None = None
+    projection: Projection | None = None
+    rerun: Rerun | None = None
+    slices: Slices | None = None
+    worst: list[WorstRow] = []
     recommendation: Recommendation
     findings: list[SerializeAsAny[Finding]]
     timing: dict[str, float]

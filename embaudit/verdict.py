@@ -234,6 +234,8 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
             candidates.append(answer)
     # A bad map counts as evidence only with rows enough to fit a good one.
     last = [Verdict.ALIGN, Verdict.CONCATENATE] if evidence.few_rows else [Verdict.CONCATENATE]
+    if evidence.few_rows and not _pairing_shown(evidence, evidence.pairing):
+        last += [Verdict.MISPAIRED, Verdict.UNRELATED]
     possible = candidates + [verdict for verdict in last if verdict not in candidates]
     if len(possible) == 1:
         return _single(Verdict.CONCATENATE, "no_map")
@@ -270,6 +272,11 @@ def _rows_correspond(
         possible = [Verdict.ALIGN, Verdict.CONCATENATE, *decision.candidates]
         return _inconclusive(possible, "few_rows_to_fit")
     return decision
+
+
+def _pairing_shown(evidence: Evidence, pairing: PairingEvidence) -> bool:
+    """Tell whether anything speaks for rows that correspond: shared neighbours, or ranks."""
+    return evidence.related or pairing.by_raw or pairing.median_rank <= PROOF_OF_PAIRING
 
 
 def _safe(evidence: Evidence, policy: Policy) -> Decision | Verdict | None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import embaudit
-from benchmarks.pairs import CASES, SAMPLE_DATA, load, rotation
+from benchmarks.pairs import CASES, GEOMETRY, SAMPLE_DATA, load, rotation
 from embaudit.errors import InputError, UsageError
 from embaudit.measures.catalogue import SPECS
 from embaudit.result import Audit
@@ -43,6 +43,7 @@ def test_known_pairs_get_the_right_verdict(case):
     a, b = case.build(SETS)
     audit = embaudit.compare(a, b, **case.options)
     assert audit.verdict in case.expected, audit.summary
+    assert {one.id for one in audit.findings} & GEOMETRY == set(case.causes)
 
 
 # --- measured values ---------------------------------------------------------------------------
@@ -474,7 +475,9 @@ def test_a_grid_of_values_is_named():
     rounded = (np.round(x * 400) / 400).astype(np.float32)
     audit = embaudit.compare(x, rounded)
     assert audit.a.value_levels is None
-    assert audit.b.value_levels == findings(audit)["value_grid"].levels <= 256
+    assert audit.b.value_levels == findings(audit)["quantised"].levels <= 256
+    turned = embaudit.compare(x @ rotation(384), rounded)
+    assert turned.b.value_levels == findings(turned)["value_grid"].levels
     signs = embaudit.compare(x, np.sign(x) + (x == 0))
     assert signs.b.value_levels == 2
     assert embaudit.compare(rows(45, 2), blurred(rows(45, 2))).a.value_levels is None

@@ -379,6 +379,25 @@ def test_a_bad_map_counts_only_with_rows_to_fit_it():
     assert not decision.open
 
 
+def test_few_rows_without_a_sign_of_pairing_may_be_anybodys():
+    few = turned(0.3, 0.3, fit_rows=15)
+    silent = replace(
+        few, related=False, pairing=replace(few.pairing, by_raw=False, median_rank=0.3)
+    )
+    assert decide(silent, POLICY).candidates == [
+        Verdict.ALIGN,
+        Verdict.CONCATENATE,
+        Verdict.MISPAIRED,
+        Verdict.UNRELATED,
+    ]
+    for sign in (
+        replace(silent, related=True),
+        replace(silent, pairing=replace(silent.pairing, median_rank=0.01)),
+        replace(silent, pairing=replace(silent.pairing, by_raw=True)),
+    ):
+        assert decide(sign, POLICY).candidates == [Verdict.ALIGN, Verdict.CONCATENATE]
+
+
 def test_a_good_map_is_proof_with_few_rows():
     assert verdict(turned(0.9, 0.9, fit_rows=15)) is Verdict.ALIGN
 

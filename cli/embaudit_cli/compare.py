@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from embaudit.datatypes import Progress
     from embaudit.report.outputs import Outputs
     from embaudit.result import Audit
+    from embaudit.row_table import RowTable
 
 EPILOG = """[bold]Examples[/bold]
   embaudit compare old.npy new.npy
@@ -39,11 +40,17 @@ def compare(
     column: options.Column = None,
     drop_invalid: options.DropInvalid = False,
     keep_duplicates: options.KeepDuplicates = False,
+    queries_a: options.QueriesA = None,
+    queries_b: options.QueriesB = None,
+    rerun: options.Rerun = None,
+    slice_by: options.SliceBy = None,
     metric: options.Metric = "cosine",
     k: options.K = "10",
     max_queries: options.MaxQueries = 16_384,
     confidence: options.Confidence = 0.95,
     seed: options.Seed = 0,
+    threshold: options.Threshold = None,
+    index_size: options.IndexSize = None,
     require: options.Require = "safe",
     min_recall: options.MinRecall = 0.90,
     min_aligned_recall: options.MinAlignedRecall = 0.70,
@@ -61,8 +68,11 @@ def compare(
 
     if quiet and verbose:
         raise UsageError("--quiet and --verbose contradict each other; leave one out")
-    read = [path for path in (a, b, ids_a, ids_b) if path is not None]
+    given = (a, b, ids_a, ids_b, queries_a, queries_b, rerun)
+    read = [path for path in given if path is not None]
     outputs = parse_outputs([*(output or []), *(["json=-"] if json else [])], inputs=read)
+
+    tables: list[RowTable] = []
 
     def audit_files(progress: Progress | None) -> Audit:
         from embaudit.audit import compare as compare_sets
@@ -87,18 +97,26 @@ def compare(
             ids_b=ids_b,
             by_row=by_row,
             column=column,
+            queries_a=queries_a,
+            queries_b=queries_b,
+            rerun=rerun,
+            slice_by=slice_by,
+            rows=tables.append if outputs.want_rows else None,
             metric=metric,
             k=_neighbour_counts(k),
             policy=policy,
             drop_invalid=drop_invalid,
             keep_duplicates=keep_duplicates,
             seed=seed,
+            threshold=threshold,
+            index_size=index_size,
             progress=progress,
         )
 
     audit = with_progress(audit_files, quiet=quiet)
-    _show(audit, outputs, quiet=quiet, verbose=verbose)
-    write_outputs(audit, outputs.files)
+    rows = tables[0] if tables else None
+    _show(audit, outputs, rows, quiet=quiet, verbose=verbose)
+    write_outputs(audit, outputs.files, rows)
     raise typer.Exit(0 if exit_zero else audit.exit_code())
 
 
@@ -111,14 +129,18 @@ def _neighbour_counts(text: str) -> list[int]:
         ) from None
 
 
-def _show(audit: Audit, outputs: Outputs, *, quiet: bool, verbose: bool) -> None:
+def _show(
+    audit: Audit, outputs: Outputs, rows: RowTable | None, *, quiet: bool, verbose: bool
+) -> None:
     """Print the result on standard output: a document if one was asked for, else the report."""
-    from embaudit.report import formats, terminal
+    from embaudit.report import formats, row_files, terminal
     from embaudit_cli import streams
 
     with streams.standard_output():
         console = streams.stdout()
-        if outputs.stdout is not None:
+        if outputs.stdout == formats.ROWS and rows is not None:
+            streams.write_document(row_files.csv_text(rows))
+        elif outputs.stdout is not None:
             streams.write_document(formats.render(audit, outputs.stdout))
         elif quiet:
             console.print(terminal.one_line(audit, console.encoding), soft_wrap=True)

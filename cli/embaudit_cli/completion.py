@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from embaudit.report.formats import RENDERERS
+from embaudit.report.formats import FORMATS
 
 
 def metrics(incomplete: str) -> list[str]:
@@ -23,7 +23,7 @@ def requirements(incomplete: str) -> list[str]:
 
 def outputs(incomplete: str) -> list[str]:
     """Return ``FORMAT=`` for the formats that begin with what has been typed."""
-    return _beginning(incomplete, [f"{name}=" for name in RENDERERS])
+    return _beginning(incomplete, [f"{name}=" for name in FORMATS])
 
 
 def _beginning(incomplete: str, words: list[str]) -> list[str]:

@@ -6,11 +6,12 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from embaudit.report.formats import RENDERERS
+from embaudit.report.formats import FORMATS
 from embaudit_cli import completion
 
 ROWS = "Rows"
 SEARCH = "Search"
+EVIDENCE = "More evidence"
 GATE = "Gate"
 OUTPUT = "Output"
 
@@ -118,6 +119,56 @@ Seed: TypeAlias = Annotated[
     typer.Option(metavar="N", help="Draws folds, queries and samples.", rich_help_panel=SEARCH),
 ]
 
+QueriesA: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Real queries encoded by A's model, in place of rows as queries.",
+        rich_help_panel=EVIDENCE,
+    ),
+]
+QueriesB: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="The same queries, row for row, encoded by B's model.",
+        rich_help_panel=EVIDENCE,
+    ),
+]
+Rerun: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A2",
+        help="A second run of A's model on the same rows: its noise floor.",
+        rich_help_panel=EVIDENCE,
+    ),
+]
+
+SliceBy: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Tell recall and pairing for each value of this column (Parquet, Arrow).",
+        rich_help_panel=EVIDENCE,
+    ),
+]
+Threshold: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SCORE",
+        help="A score of A's that decides today: say where it lands on B's.",
+        rich_help_panel=SEARCH,
+    ),
+]
+IndexSize: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ROWS",
+        help="Project the recalls to an index of so many rows, as 10M or 500k.",
+        rich_help_panel=SEARCH,
+    ),
+]
+
 Require: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -177,7 +228,7 @@ Output: TypeAlias = Annotated[
     typer.Option(
         metavar="FORMAT=PATH",
         autocompletion=completion.outputs,
-        help=f"Also write a file; repeatable. Formats: {', '.join(RENDERERS)}. "
+        help=f"Also write a file; repeatable. Formats: {', '.join(FORMATS)}. "
         "The path - is standard output, in place of the report.",
         rich_help_panel=OUTPUT,
     ),

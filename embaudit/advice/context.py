@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
-import numpy as np
-
 from embaudit.data.pair import Pair
-from embaudit.datatypes import DIRECTIONS, Mask, Rows, Vector
-from embaudit.measures.neighbors import recall_id
-from embaudit.result import Measure, Pairing, SetInfo
+from embaudit.datatypes import DIRECTIONS
+from embaudit.measures.shared_axes import SharedAxes
+from embaudit.result import Measure, Pairing, QueryFiles, Rerun, SetInfo, Slices
 from embaudit.stages.linear import LinearStage
 from embaudit.stages.options import Options
 from embaudit.stages.population import Population
 from embaudit.stages.retrieval import RetrievalStage
+from embaudit.stages.row_causes import RowCauses
 from embaudit.stages.sample import SampleStage
 from embaudit.verdict import NOTABLE_GAIN, Decision, Evidence, Recall, best_map
 
-BINS = 64
-LOST_RECALL = 0.1
-GOOD_RECALL = 0.8
 NOTABLE_SHARE = 0.02
 FAR_ABOVE_CHANCE = 0.2
 
@@ -30,10 +27,13 @@ class Request:
     """How the inputs were named, as on the command line; see `embaudit.compare`."""
 
     on: str | None
-    ids_a: str | None
-    ids_b: str | None
     by_row: bool
     column: str | None
+    ids_a: str | None
+    ids_b: str | None
+    queries_a: str | None
+    queries_b: str | None
+    rerun: str | None
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,14 @@ class Context:
     pairing : Pairing
     same_source : bool
         One file and column, given twice.
+    query_files : QueryFiles or None
+        The real queries that the recalls rest on, where they were given.
+    slices : Slices or None
+        The pair in groups, where a column was named.
+    row_causes : RowCauses
+        What rows are to blame for.
+    rerun : Rerun or None
+        The noise floor, where a second run of A was given.
     """
 
     request: Request | None
@@ -66,6 +74,10 @@ class Context:
     b: SetInfo
     pairing: Pairing
     same_source: bool
+    query_files: QueryFiles | None
+    slices: Slices | None
+    row_causes: RowCauses
+    rerun: Rerun | None
 
     @property
     def options(self) -> Options:
@@ -91,6 +103,11 @@ class Context:
     def queries(self) -> int:
         """Number of rows that were queries."""
         return 0 if self.retrieval.results is None else len(self.retrieval.results.rows)
+
+    @property
+    def asked(self) -> int:
+        """Number of queries that the recalls rest on: rows, or real queries."""
+        return 0 if self.retrieval.asked is None else len(self.retrieval.asked.rows)
 
     @property
     def lowest_partners_found(self) -> float:
@@ -124,38 +141,10 @@ class Context:
                 return False
         return True
 
-    @property
-    def two_populations(self) -> tuple[list[tuple[int, int]], float] | None:
-        """Row ranges and share of queries that find nothing while most find nearly all."""
-        results = self.retrieval.results
-        if results is None or recall_id("a_to_b", "raw") not in results.values:
-            return None
-        recall = np.minimum(*(results.values[recall_id(d, "raw")] for d in DIRECTIONS))
-        lost = recall <= LOST_RECALL
-        share = float(lost.mean())
-        if share < NOTABLE_SHARE or float(np.median(recall)) < GOOD_RECALL:
-            return None
-        ranges = [
-            (self.pair.stored_row(low), self.pair.stored_row(high))
-            for low, high in _ranges(results.rows, lost, self.pairing.rows)
-        ]
-        return ranges, share
-
-
-def _ranges(rows: Rows, lost: Mask, total: int) -> list[tuple[int, int]]:
-    """Return contiguous parts of the file most of whose queries are lost, inclusive ends."""
-    bins = np.minimum(rows * BINS // total, BINS - 1)
-    counts: Vector = np.bincount(bins, minlength=BINS).astype(np.float64)
-    losses: Vector = np.bincount(bins[lost], minlength=BINS).astype(np.float64)
-    bad = (counts >= 3) & (losses > 0.5 * counts)
-    ranges: list[tuple[int, int]] = []
-    for position in np.flatnonzero(bad):
-        members = rows[(bins == position) & lost]
-        low, high = int(members.min()), int(members.max())
-        if ranges and bad[position - 1]:
-            low = ranges.pop()[0]
-        ranges.append((low, high))
-    return ranges
+    @cached_property
+    def shared_axes(self) -> SharedAxes:
+        """Columns that correspond, on the sample."""
+        return SharedAxes.of(*self.sample.stored)
 
 
 def percent(share: float) -> str:

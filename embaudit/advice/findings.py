@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from embaudit.advice.causes import causes
 from embaudit.advice.context import Context, percent
 from embaudit.advice.finding import finding
+from embaudit.advice.slices import about_slices
 from embaudit.datatypes import Metric, Verdict
+from embaudit.measures.neighbors import OVERLAP, RAW, recall_id
 from embaudit.result import Finding
 
 WORST_ROWS = 10
-LISTED_RANGES = 8
-CONCENTRATED = 20.0
-"""Fourth moment of the row norms over the squared second one, above which a few rows carry both."""
+MOST_SUSPECTS = 1000
+"""Rows listed in the JSON document."""
 
 SAME_NEIGHBOURS = 0.95
 
 SEVERITIES = ("error", "warning", "info")
+
+SAYS_LESS = {
+    "quantised": ("value_grid",),
+    "sign_bits": ("value_grid",),
+    "packed_bits": ("value_grid",),
+    "zero_padded": ("constant_columns",),
+}
+"""Findings that the cause has made superfluous, on the same side."""
 
 
 def findings(context: Context) -> list[Finding]:
@@ -27,10 +38,18 @@ def findings(context: Context) -> list[Finding]:
         *_about_rows(context),
         *_about_pairing(context),
         *_about_verdict(context),
+        *_about_rerun(context),
         *_about_metrics(context),
+        *about_slices(context),
         *causes(context),
     ]
-    return sorted(found, key=lambda found_one: SEVERITIES.index(found_one.severity))
+    told = {(name, _side(one)) for one in found for name in SAYS_LESS.get(one.id, ())}
+    kept = [one for one in found if (one.id, _side(one)) not in told]
+    return sorted(kept, key=lambda found_one: SEVERITIES.index(found_one.severity))
+
+
+def _side(found: Finding) -> object:
+    return (found.model_extra or {}).get("side")
 
 
 def _about_source(context: Context) -> Iterator[Finding]:
@@ -122,17 +141,6 @@ def _about_rows(context: Context) -> Iterator[Finding]:
                 side=name,
                 levels=side.value_levels,
             )
-    sides = zip("ab", (context.a, context.b), context.linear.concentration, strict=True)
-    for name, side, value in sides:
-        if value > CONCENTRATED:
-            yield finding(
-                "warning",
-                "few_rows_carry_the_sums",
-                f"{side.uri}: a few rows of very large norm carry the variance; CKA, Procrustes "
-                "and R² describe those rows, recall does not depend on them.",
-                side=name,
-                concentration=value,
-            )
 
 
 def _about_pairing(context: Context) -> Iterator[Finding]:
@@ -149,30 +157,19 @@ def _about_pairing(context: Context) -> Iterator[Finding]:
         )
     if context.decision.reason == "mispaired":
         yield _mispaired_rows(context)
-    if context.two_populations is not None:
-        ranges, share = context.two_populations
-        listed = ", ".join(f"{low:,} to {high:,}" for low, high in ranges[:LISTED_RANGES])
-        yield finding(
-            "warning",
-            "two_populations",
-            f"{percent(share)} of the queries find nothing while most find nearly all "
-            f"({'rows ' + listed if ranges else 'spread over the file'}): those rows look like "
-            "another model's vectors; re-embed them.",
-            share=share,
-            ranges=ranges,
-        )
 
 
 def _mispaired_rows(context: Context) -> Finding:
     mispairing, without = context.retrieval.mispairing, context.retrieval.without_suspects
     assert mispairing is not None, "the verdict rests on it"
-    suspects = mispairing.suspects
+    suspects = mispairing.likely_mispaired
     worst = [int(row) for row in suspects[:WORST_ROWS]]
     names = [context.pair.name(row) for row in worst]
     if worst:
         message = (
-            f"{len(suspects):,} of {len(mispairing.rows):,} sampled rows rank their partner in the "
-            f"worse half; the worst are rows {', '.join(names)}."
+            f"{len(suspects):,} of {len(mispairing.rows):,} sampled rows rank more than "
+            f"{percent(mispairing.threshold)} of random rows above their partner; the worst are "
+            f"rows {', '.join(names)}."
         )
     else:
         message = (
@@ -188,6 +185,7 @@ def _mispaired_rows(context: Context) -> Finding:
         worst_rows=[context.pair.stored_row(row) for row in worst],
         worst_ids=names if context.pair.ids is not None else None,
         suspects=len(suspects),
+        suspect_rows=[context.pair.stored_row(row) for row in np.sort(suspects[:MOST_SUSPECTS])],
         sampled=len(mispairing.rows),
         verdict_without_suspects=str(without.verdict) if without else None,
     )
@@ -213,13 +211,6 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
             "before a bad map counts as evidence.",
             fit_rows=evidence.fit_rows,
         )
-    if decision.verdict is Verdict.CONCATENATE and context.same_axes:
-        yield finding(
-            "warning",
-            "same_axes",
-            "Direct search is far above chance and no map does better: the axes agree. "
-            "Re-embedding one side will serve better than concatenating.",
-        )
     if decision.verdict is Verdict.ALIGN:
         yield finding(
             "info",
@@ -227,14 +218,56 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
             "The recall is for mapped queries in an index of the other side alone; mixing mapped "
             "with native rows in one index is not measured here.",
         )
-    if not evidence.identical and 0 < context.queries < evidence.rows:
+    files = context.query_files
+    if evidence.identical or not context.asked:
+        return
+    if files is not None:
         yield finding(
             "info",
-            "sampled_queries",
-            f"Recalls come from {context.queries:,} of {evidence.rows:,} rows as queries, each "
-            "against every row; intervals cover the rest.",
-            queries=context.queries,
+            "real_queries",
+            f"Recalls and mixed indexes are of {context.asked:,} of {files.rows:,} queries in "
+            f"{files.a} and {files.b}, each against every row; intervals cover queries to come.",
+            queries=context.asked,
         )
+        return
+    some = ""
+    if context.queries < evidence.rows:
+        some = f"{context.queries:,} of "
+    yield finding(
+        "info",
+        "rows_as_queries",
+        f"Recalls come from {some}{evidence.rows:,} rows as queries, each against every row: "
+        "the verdict is for queries that look like rows. Others: --queries-a and --queries-b.",
+        queries=context.queries,
+    )
+
+
+def _about_rerun(context: Context) -> Iterator[Finding]:
+    """Say how the loss compares with that between two runs of A."""
+    if context.rerun is None:
+        return
+    rerun = context.rerun
+    if rerun.verdict is not Verdict.SAFE:
+        yield finding(
+            "warning",
+            "rerun_differs",
+            f"Two runs of A are themselves {rerun.verdict}: no B can do better than its model does "
+            "against itself.",
+            verdict=str(rerun.verdict),
+        )
+    key = recall_id("a_to_b", RAW)
+    key = key if rerun.measures[key].difference is not None else OVERLAP
+    found = rerun.measures[key]
+    if found.difference is None or found.floor is None:
+        return
+    lost = f"{percent(found.difference)} of the neighbours are lost"
+    if found.multiple is None:
+        message = f"{lost}; two runs of A lose none."
+    else:
+        message = (
+            f"{lost}, {found.multiple:.3g} times the {percent(found.floor)} between two runs of A."
+        )
+    yield finding("info", "noise_floor", message, measure=key, multiple=found.multiple)
 
 
 def _about_metrics(context: Context) -> Iterator[Finding]:

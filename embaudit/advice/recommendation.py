@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from embaudit.advice import snippet
+from embaudit.advice.causes.enough_rows import rows_to_fit
 from embaudit.advice.command import repeat
 from embaudit.advice.context import Context
 from embaudit.datatypes import DIRECTIONS, Verdict
+from embaudit.measures.order import Order
 from embaudit.result import Recommendation
-from embaudit.streaming.fold_moments import FOLDS
-from embaudit.verdict import ROWS_PER_DIMENSION, grade
+from embaudit.verdict import grade
 
 
 def recommendation(context: Context) -> Recommendation:
@@ -22,7 +23,27 @@ def recommendation(context: Context) -> Recommendation:
         Verdict.UNRELATED: _check_the_files,
         Verdict.INCONCLUSIVE: _settle,
     }
+    order = context.row_causes.order
+    if order is not None:
+        return _restore_the_order(context, order)
     return writers[context.decision.verdict](context)
+
+
+def _restore_the_order(context: Context, order: Order) -> Recommendation:
+    if order.kind == "lag":
+        return Recommendation(
+            action="Bring the rows back into step: find the row that is missing or too many where "
+            "the lag begins, or join by id, then compare again."
+        )
+    if context.pair.by == "id":
+        return Recommendation(
+            action="Check the ids: rows with one id hold different items; write them again with the "
+            "vectors, then compare again."
+        )
+    return Recommendation(
+        action="Restore the row order by joining on ids (--on, or --ids-a and --ids-b), then "
+        "compare again."
+    )
 
 
 def _compare_directly(context: Context) -> Recommendation:
@@ -87,7 +108,13 @@ def _keep_apart(context: Context) -> Recommendation:
 
 
 def _fix_the_pairing(context: Context) -> Recommendation:
-    if context.two_populations is not None:
+    parts = context.row_causes.parts
+    if parts is not None and False in (parts.lost_paired, *(part.paired for part in parts.parts)):
+        return Recommendation(
+            action="Look at the ids and inputs of the rows that do not correspond: restore their "
+            "order, embed them again or drop them, then compare again."
+        )
+    if parts is not None:
         return Recommendation(
             action="Re-embed the rows that look like another model's vectors, then compare again."
         )
@@ -105,11 +132,11 @@ def _check_the_files(context: Context) -> Recommendation:
 
 def _settle(context: Context) -> Recommendation:
     """Say what would decide."""
-    reason, dims = context.decision.reason, context.evidence.dims
+    reason = context.decision.reason
     if reason == "too_few_rows":
         return Recommendation(action="Compare more rows, or ask for fewer neighbours with --k.")
     if reason == "few_rows_to_fit":
-        rows = ROWS_PER_DIMENSION * max(dims) * FOLDS // (FOLDS - 1) + FOLDS
+        rows = rows_to_fit(context.evidence.dims)
         return Recommendation(action=f"Compare at least {rows:,} distinct paired rows.")
     if reason == "silent_chance":
         return Recommendation(
@@ -124,9 +151,11 @@ def _settle(context: Context) -> Recommendation:
             action="Look at the rows that do not find their partner: drop near-duplicates or fix "
             "the pairing, then compare again."
         )
-    if context.decision.open and context.queries < context.evidence.rows:
-        more = min(4 * context.queries, context.evidence.rows)
+    if context.decision.open and context.retrieval.unasked:
+        more = context.asked + min(3 * context.asked, context.retrieval.unasked)
         return Recommendation(
             action="Spend more queries.", commands=repeat(context, max_queries=more)
         )
+    if context.query_files is not None:
+        return Recommendation(action="Give more queries, or decide what recall you need.")
     return Recommendation(action="Compare more rows, or decide what recall you need.")

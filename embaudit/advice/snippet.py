@@ -6,6 +6,8 @@ from embaudit.advice.command import inputs
 from embaudit.advice.context import Context
 
 JOINED = "joined.npy"
+EVIDENCE_ONLY = ("queries_a", "queries_b", "rerun")
+"""Inputs of an audit that a map is not fitted on."""
 
 
 def fitting(context: Context, direction: str, method: str) -> list[str]:
@@ -14,6 +16,7 @@ def fitting(context: Context, direction: str, method: str) -> list[str]:
         return []
     source, target = direction[0], direction[-1]
     given = inputs(context.request, context.options)
+    pairing = {name: value for name, value in given.items() if name not in EVIDENCE_ONLY}
     return [
         "import embaudit",
         f"to_{target} = embaudit.fit_map(",
@@ -21,7 +24,7 @@ def fitting(context: Context, direction: str, method: str) -> list[str]:
         f"    {context.b.uri!r},",
         f"    direction={direction!r},",
         f"    method={method!r},",
-        *(f"    {name}={value!r}," for name, value in given.items()),
+        *(f"    {name}={value!r}," for name, value in pairing.items()),
         ")",
         f"queries = {_opened(context, source)}.take(range(10))  # any vectors of {source.upper()}",
         f"mapped = to_{target}.transform(queries)  # search {target.upper()} with them",

@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from embaudit.data.files import argument, brief
-from embaudit.data.ids import Digests, KeyKind, digest_integers, digest_texts
-from embaudit.data.keyed import KeyHashes
+from embaudit.data.ids import KeyHashes, KeyKind, hash_integers, hash_texts
 from embaudit.datatypes import Mask
 from embaudit.errors import InputError, did_you_mean
 
@@ -114,21 +113,10 @@ def key_kinds(schema: pa.Schema) -> dict[str, KeyKind]:
 
 
 def hash_keys(keys: pa.Array, kind: KeyKind) -> KeyHashes:
-    """Return one 8-byte hash a key; `keys` holds no null.
-
-    Python's own hash is salted anew in every process, so that no file can be made to collide.
-    """
+    """Return 8 bytes a key; `keys` holds no null."""
     if kind is KeyKind.INTEGER:
-        return np.asarray(keys.to_numpy().astype(np.int64))
-    values = _as_bytes(keys).to_numpy(zero_copy_only=False)
-    return np.fromiter(map(hash, values), np.int64, len(values))
-
-
-def digest_keys(keys: pa.Array, kind: KeyKind) -> Digests:
-    """Return 16 bytes a key; `keys` holds no null."""
-    if kind is KeyKind.INTEGER:
-        return digest_integers(keys.to_numpy().astype(np.int64))
-    return digest_texts(_as_bytes(keys).to_pylist())
+        return hash_integers(keys.to_numpy())
+    return hash_texts(_as_bytes(keys).to_numpy(zero_copy_only=False), len(keys))
 
 
 def key_value(keys: pa.Array, kind: KeyKind, position: int) -> int | str | bytes:

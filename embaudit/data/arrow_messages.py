@@ -28,6 +28,7 @@ CONTINUATION = 0xFFFFFFFF
 MAX_METADATA_BYTES = 16 << 20
 SCHEMA, RECORD_BATCH = 1, 3
 LITTLE_ENDIAN = 0
+CODECS = {0: "lz4", 1: "zstd"}
 
 
 @dataclass(frozen=True)
@@ -43,15 +44,17 @@ class RecordBatch:
         First byte in the file, and byte length, of every buffer.
     body_bytes : int
         Length of all buffers as stored.
-    plain : bool
-        Neither compressed nor big-endian.
+    codec : str or None
+        What each buffer is compressed with.
+    little_endian : bool
     """
 
     rows: int
     nodes: Structs
     buffers: Structs
     body_bytes: int
-    plain: bool
+    codec: str | None
+    little_endian: bool
 
 
 def read_batches(file: FileIO, size: int) -> list[RecordBatch]:
@@ -174,8 +177,19 @@ def _batch(message: _Table, body: int, little: bool) -> RecordBatch:
         nodes=content.structs(1, 2),
         buffers=buffers + np.array([body, 0]),
         body_bytes=body_bytes,
-        plain=little and content.table(3) is None,
+        codec=_codec(content.table(3)),
+        little_endian=little,
     )
+
+
+def _codec(compression: _Table | None) -> str | None:
+    """Return the name that pyarrow gives to a compression."""
+    if compression is None:
+        return None
+    number = compression.number(0, "<b")
+    if number not in CODECS:
+        raise ValueError(f"a compression of unknown kind {number}")
+    return CODECS[number]
 
 
 def _is_little(schema: _Table | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
@@ -15,10 +15,10 @@ import pyarrow as pa
 from embaudit.data.arrow_columns import (
     NUMBERS,
     choose_vectors,
-    digest_keys,
     first_null,
     hash_keys,
     id_kind,
+    is_vectors,
     key_kinds,
     key_value,
     misfits,
@@ -26,13 +26,13 @@ from embaudit.data.arrow_columns import (
 from embaudit.data.buffers import BufferRing, recut
 from embaudit.data.embedding_set import check_array
 from embaudit.data.files import FileStamp
-from embaudit.data.ids import Ids, KeyKind
-from embaudit.data.keyed import KeyedSet, KeyHashes, repeats
+from embaudit.data.ids import Ids, KeyHashes, KeyKind
+from embaudit.data.keyed import KeyedSet, repeats
 from embaudit.datatypes import Mask, Rows, Span, Stored
 from embaudit.errors import InputError
 
-BATCH_BYTES = 4 << 20
-"""Decoded vectors held at once: twice as much is no faster and costs 35 MB more memory."""
+BATCH_BYTES = 1 << 20
+"""Vectors decoded at once: 4 MB are no faster and cost 30 MB more memory."""
 
 KEY_BATCH_ROWS = 16_384
 """Keys decoded at once: 32 MB if each were a text of 2 kB."""
@@ -96,21 +96,40 @@ class ColumnarSet(KeyedSet, Generic[File]):
     def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
         """Yield the rows of each span from `slots` reused buffers; other row groups are skipped."""
         ring = BufferRing(spans, slots, self.dim, self.dtype)
-        wanted = self._no_groups()
-        for start, stop in spans:
-            wanted[self._group_of(start) : self._group_of(stop - 1) + 1] = True
-        with self._opened() as file:
-            yield from recut(self._vectors(file, wanted), spans, ring)
+        with self.pieces(self.groups_with(spans)) as pieces:
+            yield from recut(pieces, spans, ring)
 
     def gather(self, rows: Rows) -> Iterator[tuple[slice, Stored]]:
         """Yield `rows` by batches: a filtered pass over the row groups that hold any."""
         wanted = self._no_groups()
         wanted[self._group_of(rows)] = True
-        with self._opened() as file:
-            for first, vectors in self._vectors(file, wanted):
+        with self.pieces(wanted) as pieces:
+            for first, vectors in pieces:
                 start, stop = np.searchsorted(rows, (first, first + len(vectors)))
                 if start < stop:
                     yield slice(int(start), int(stop)), vectors[rows[start:stop] - first]
+
+    @contextmanager
+    def pieces(self, wanted: Mask) -> Iterator[Iterator[tuple[int, Stored]]]:
+        """Open the file for (first row, rows) of the wanted groups, which keep their values."""
+        with self._opened() as file:
+            yield self._vectors(file, wanted)
+
+    def groups_with(self, spans: Sequence[Span]) -> Mask:
+        """Mark the groups that hold a row of the spans."""
+        marked = self._no_groups()
+        for start, stop in spans:
+            marked[self._group_of(start) : self._group_of(stop - 1) + 1] = True
+        return marked
+
+    def require_unchanged(self) -> None:
+        """Refuse the file when it is no longer the one that was opened.
+
+        Raises
+        ------
+        InputError
+        """
+        self._stamp.require_unchanged()
 
     def identity(self) -> tuple[str, ...]:
         """Return the resolved path and the column."""
@@ -135,8 +154,8 @@ class ColumnarSet(KeyedSet, Generic[File]):
         return None if repeats(hashes) else hashes
 
     def ids(self, column: str) -> Ids:
-        """Return the ids of a column, read by batches; 16 bytes of each are held."""
-        digests = []
+        """Return the ids of a column, read by batches; 8 bytes of each are held."""
+        hashes = []
         with self._opened() as file:
             kind = id_kind(self._schema(file), column, self.uri)
             for first, keys in self._values(file, column, KEY_BATCH_ROWS, ~self._no_groups()):
@@ -145,8 +164,14 @@ class ColumnarSet(KeyedSet, Generic[File]):
                         f"{self.uri}: column {column!r} is null in row {first + first_null(keys)}; "
                         "every row needs an id"
                     )
-                digests.append(digest_keys(keys, kind))
-        return Ids(self.uri, kind, np.concatenate(digests), partial(self.key_at, column))
+                hashes.append(hash_keys(keys, kind))
+        return Ids(
+            self.uri,
+            kind,
+            np.concatenate(hashes),
+            partial(self.key_at, column),
+            partial(self.keys_at, column),
+        )
 
     def key_at(self, column: str, row: int) -> int | str | bytes:
         """Return the value of one row, reading its row group only."""
@@ -156,6 +181,33 @@ class ColumnarSet(KeyedSet, Generic[File]):
             batches = self._values(file, column, KEY_BATCH_ROWS, wanted)
             first, keys = next(batch for batch in batches if row < batch[0] + len(batch[1]))
             return key_value(keys, self._key_kinds[column], row - first)
+
+    def keys_at(self, column: str, rows: Rows) -> list[int | str | bytes]:
+        """Return the values of ascending distinct rows, reading their row groups only."""
+        kind, found = self._key_kinds[column], []
+        wanted = self._no_groups()
+        wanted[self._group_of(rows)] = True
+        with self._opened() as file:
+            for first, keys in self._values(file, column, KEY_BATCH_ROWS, wanted):
+                start, stop = np.searchsorted(rows, (first, first + len(keys)))
+                found += [key_value(keys, kind, row - first) for row in rows[start:stop].tolist()]
+        return found
+
+    def columns(self) -> dict[str, pa.DataType]:
+        """Return every column that holds no vectors and whose name occurs once."""
+        with self._opened() as file:
+            schema = self._schema(file)
+        names = list(schema.names)
+        return {
+            field.name: field.type
+            for field in schema
+            if names.count(field.name) == 1 and not is_vectors(field.type)
+        }
+
+    def values(self, column: str) -> Iterator[tuple[int, pa.Array]]:
+        """Yield (first row, values) of a column, `KEY_BATCH_ROWS` at a time."""
+        with self._opened() as file:
+            yield from self._values(file, column, KEY_BATCH_ROWS, ~self._no_groups())
 
     @abstractmethod
     def _opened(self) -> AbstractContextManager[File]:

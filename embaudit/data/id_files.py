@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeAlias, overload
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embaudit.data.files import FileStamp, brief
-from embaudit.data.ids import Ids, KeyKind, digest_integers, digest_texts
+from embaudit.data.ids import Ids, KeyKind, hash_integers, hash_texts
 from embaudit.errors import InputError
 
 IdSource: TypeAlias = str | os.PathLike[str] | Sequence[str] | Sequence[int] | NDArray[np.generic]
 """A file of ids, or the ids themselves."""
 
-_Values: TypeAlias = NDArray[np.generic] | Sequence[bytes]
-
 EXPECTED = "expected one integer or text for each row"
+
+LINES_AT_ONCE = 16_384
+"""Lines that are Python objects at the same time."""
 
 
 def read_ids(source: IdSource, rows: int, of: str) -> Ids:
@@ -54,7 +55,7 @@ def read_ids(source: IdSource, rows: int, of: str) -> Ids:
     return _ids(uri, values)
 
 
-class _Lines(Sequence[bytes]):
+class _Lines:
     """The lines of a text file, as one string of bytes and where each line starts.
 
     A list of lines takes five times the memory of their bytes.
@@ -70,14 +71,17 @@ class _Lines(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self._bounds) - 1
 
-    @overload
-    def __getitem__(self, index: int) -> bytes: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[bytes]: ...
-    def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
-        if isinstance(index, slice):
-            return [self[row] for row in range(*index.indices(len(self)))]
-        return self._data[self._bounds[index] + 1 : self._bounds[index + 1]].rstrip(b"\r")
+    def __getitem__(self, row: int) -> bytes:
+        return self._data[self._bounds[row] + 1 : self._bounds[row + 1]].rstrip(b"\r")
+
+    def __iter__(self) -> Iterator[bytes]:
+        for start in range(0, len(self), LINES_AT_ONCE):
+            stop = min(start + LINES_AT_ONCE, len(self))
+            lines = self._data[self._bounds[start] + 1 : self._bounds[stop]].split(b"\n")
+            yield from (line.rstrip(b"\r") for line in lines)
+
+
+_Values: TypeAlias = NDArray[np.generic] | list[bytes] | _Lines
 
 
 def _given(source: Sequence[str] | Sequence[int] | NDArray[np.generic]) -> _Values:
@@ -90,12 +94,12 @@ def _given(source: Sequence[str] | Sequence[int] | NDArray[np.generic]) -> _Valu
 
 
 def _ids(uri: str, values: _Values) -> Ids:
-    texts: Sequence[bytes]
+    texts: list[bytes] | _Lines
     if not isinstance(values, np.ndarray):
         texts = values
     elif values.dtype.kind in "iu":
-        integers = values.astype(np.int64)
-        return Ids(uri, KeyKind.INTEGER, digest_integers(integers), lambda row: int(integers[row]))
+        integers = hash_integers(values)
+        return Ids(uri, KeyKind.INTEGER, integers, lambda row: int(integers[row]))
     elif values.dtype.kind in "US":
         texts = [_encoded(value) for value in values.tolist()]
     else:
@@ -103,7 +107,7 @@ def _ids(uri: str, values: _Values) -> Ids:
     return Ids(
         uri,
         KeyKind.TEXT,
-        digest_texts(texts),
+        hash_texts(texts, len(texts)),
         lambda row: texts[row].decode("utf-8", "backslashreplace"),
     )
 

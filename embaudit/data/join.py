@@ -92,7 +92,9 @@ def pair_by_id(
     keys_a = _ids_of(a, on, ids_a, "--ids-a")
     keys_b = _ids_of(b, on, ids_b, "--ids-b")
     matches = match(keys_a, keys_b)
-    return Pair(reordered(a, matches.rows_a), reordered(b, matches.rows_b), matches, keys_a)
+    return Pair(
+        reordered(a, matches.rows_a), reordered(b, matches.rows_b), matches, keys_a, stored=(a, b)
+    )
 
 
 def _ids_of(source: EmbeddingSet, on: str | None, ids: IdSource | None, option: str) -> Ids:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TypeAlias
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.data.ids import Ids, KeyKind
+from embaudit.data.ids import Ids, KeyHashes, KeyKind
 
-KeyHashes: TypeAlias = NDArray[np.int64]
-"""One 8-byte hash a row: the value itself for integers, else equal for equal bytes."""
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class KeyedSet(EmbeddingSet):
@@ -29,8 +29,6 @@ class KeyedSet(EmbeddingSet):
     @abstractmethod
     def key_hashes(self, column: str) -> KeyHashes | None:
         """Return the hashes of a column, None when a null or repeated value makes it no key.
-
-        Hashes of text and binary values are comparable within this process only.
 
         Parameters
         ----------
@@ -60,6 +58,14 @@ class KeyedSet(EmbeddingSet):
     @abstractmethod
     def key_at(self, column: str, row: int) -> int | str | bytes:
         """Return the value of one row of a column that `key_hashes` accepted."""
+
+    @abstractmethod
+    def columns(self) -> dict[str, pa.DataType]:
+        """Return every column beside the vectors and its type, in stored order."""
+
+    @abstractmethod
+    def values(self, column: str) -> Iterator[tuple[int, pa.Array]]:
+        """Yield (first row, values) of one of `columns`, block by block, every row once."""
 
 
 def repeats(hashes: KeyHashes) -> bool:

@@ -8,7 +8,8 @@ import numpy as np
 
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.files import argument, brief
-from embaudit.data.keyed import KeyedSet, KeyHashes
+from embaudit.data.ids import KeyHashes
+from embaudit.data.keyed import KeyedSet
 from embaudit.errors import InputError
 
 MIN_SHARED = 0.5

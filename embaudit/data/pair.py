@@ -8,7 +8,7 @@ from typing import Literal
 
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.ids import Ids, Matches
-from embaudit.datatypes import Span, Stored
+from embaudit.datatypes import Rows, Span, Stored
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,15 @@ class Pair:
         Where the rows stood before they were joined by id; None when paired by position.
     ids : Ids or None
         The ids of the first set as it was.
+    stored : (EmbeddingSet, EmbeddingSet) or None
+        The sets as they were, where they have been joined by id.
     """
 
     a: EmbeddingSet
     b: EmbeddingSet
     matches: Matches | None = None
     ids: Ids | None = None
+    stored: tuple[EmbeddingSet, EmbeddingSet] | None = None
 
     @property
     def rows(self) -> int:
@@ -55,6 +58,17 @@ class Pair:
         if self.matches is None:
             return int(row)
         return int((self.matches.rows_a if side == "a" else self.matches.rows_b)[row])
+
+    def stored_rows(self, rows: Rows, side: Literal["a", "b"] = "a") -> Rows:
+        """Return where matched rows, shape (m,), are stored in a side."""
+        if self.matches is None:
+            return rows
+        return (self.matches.rows_a if side == "a" else self.matches.rows_b)[rows]
+
+    def source(self, side: Literal["a", "b"]) -> EmbeddingSet:
+        """Return a side as it is stored, rows without a partner included."""
+        a, b = self.stored or (self.a, self.b)
+        return a if side == "a" else b
 
     def name(self, row: int) -> str:
         """Return what a person finds a matched row by: its id, else its position."""

@@ -10,10 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from embaudit.data.ahead import Ahead
 from embaudit.data.columnar import ColumnarSet
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.datatypes import Mask
+from embaudit.datatypes import Mask, Stored
 from embaudit.errors import InputError
+
+BATCHES_AHEAD = 2
+"""Batches decoded before they are asked for: more gains nothing within one file."""
 
 
 def open_file(path: Path, uri: str, column: str | None = None) -> EmbeddingSet:
@@ -29,6 +33,14 @@ def open_file(path: Path, uri: str, column: str | None = None) -> EmbeddingSet:
 
 class ParquetSet(ColumnarSet[pq.ParquetFile]):
     """The vectors in one list column of a ``.parquet`` file."""
+
+    @contextmanager
+    def pieces(
+        self, wanted: Mask, ahead: int = BATCHES_AHEAD
+    ) -> Iterator[Iterator[tuple[int, Stored]]]:
+        """Open the file and begin to decode the wanted row groups, some batches ahead of use."""
+        with super().pieces(wanted) as found, Ahead(found, ahead) as pieces:
+            yield pieces
 
     @contextmanager
     def _opened(self) -> Iterator[pq.ParquetFile]:

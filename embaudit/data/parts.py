@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import glob
-import itertools
 import os
-from collections.abc import Iterator, Sequence
-from operator import itemgetter
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from embaudit.data.buffers import BufferRing
+from embaudit.data.ahead import begun_early
+from embaudit.data.buffers import BufferRing, recut
 from embaudit.data.embedding_set import EmbeddingSet, check_array
 from embaudit.data.files import brief
-from embaudit.data.ids import Ids, KeyKind
-from embaudit.data.keyed import KeyedSet, KeyHashes, repeats
+from embaudit.data.ids import Ids, KeyHashes, KeyKind
+from embaudit.data.keyed import KeyedSet, repeats
 from embaudit.data.parquet import ParquetSet
 from embaudit.datatypes import Rows, Span, Stored
 from embaudit.errors import InputError
 
 SUFFIX = ".parquet"
+
+BATCHES_AHEAD = 8
+"""Batches of a part decoded while the part before it is read: 8 MB, each by one thread."""
 
 ASIDE = (".", "_")
 """Names that start so are no data: ``_SUCCESS``, ``_metadata``, ``.part-0.parquet.crc``."""
@@ -77,24 +82,14 @@ class PartsSet(KeyedSet):
         check_array((self.rows, self.dim), self.dtype, uri)
 
     def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
-        """Yield the rows of each span; those within one part are handed on as that yields them."""
-        cuts = [self._cut(span) for span in spans]
-        across = [span for span, cut in zip(spans, cuts, strict=True) if len(cut) != 1]
-        ring = BufferRing(across, slots, self.dim, self.dtype)
-        pieces = self._pieces([piece for cut in cuts for piece in cut], slots)
-        for (start, stop), cut in zip(spans, cuts, strict=True):
-            if len(cut) == 1:
-                yield next(pieces)
-                continue
-            block = ring.take(stop - start)
-            row = 0
-            for _ in cut:
-                piece = next(pieces)
-                block[row : row + len(piece)] = piece
-                row += len(piece)
-            yield block
-        # The last part is compared with its stamp once more when it is read to its end.
-        next(pieces, None)
+        """Yield the rows of each span from `slots` reused buffers."""
+        ring = BufferRing(spans, slots, self.dim, self.dtype)
+        wanted = self._cut(spans)
+        with closing(self._pieces(wanted)) as pieces:
+            yield from recut(pieces, spans, ring)
+        # Parts are decoded ahead, and the last one seldom to its end.
+        for index, _ in wanted:
+            self._parts[index].require_unchanged()
 
     def gather(self, rows: Rows) -> Iterator[tuple[slice, Stored]]:
         """Yield `rows` by blocks, part by part."""
@@ -143,34 +138,67 @@ class PartsSet(KeyedSet):
             index, within = self._locate(row)
             return parts[index].value_at(within)
 
-        digests = np.concatenate([part.digests for part in parts])
-        return Ids(self.uri, parts[0].kind, digests, value_at)
+        hashes = np.concatenate([part.hashes for part in parts])
+        return Ids(self.uri, parts[0].kind, hashes, value_at, partial(self._keys_at, column))
 
     def key_at(self, column: str, row: int) -> int | str | bytes:
         """Return the value of one row, reading its part only."""
         index, within = self._locate(row)
         return self._parts[index].key_at(column, within)
 
+    def columns(self) -> dict[str, pa.DataType]:
+        """Return the columns that every part has with one type."""
+        others = [part.columns() for part in self._parts[1:]]
+        return {
+            column: kind
+            for column, kind in self._parts[0].columns().items()
+            if all(kinds.get(column) == kind for kinds in others)
+        }
+
+    def values(self, column: str) -> Iterator[tuple[int, pa.Array]]:
+        """Yield (first row, values) of a column, part by part."""
+        for start, part in zip(self._starts.tolist(), self._parts, strict=False):
+            for first, values in part.values(column):
+                yield start + first, values
+
+    def _keys_at(self, column: str, rows: Rows) -> list[int | str | bytes]:
+        found: list[int | str | bytes] = []
+        bounds = np.searchsorted(rows, self._starts).tolist()
+        for index, part in enumerate(self._parts):
+            within = rows[bounds[index] : bounds[index + 1]] - self._starts[index]
+            found += part.keys_at(column, within) if len(within) else []
+        return found
+
     def _locate(self, row: int) -> tuple[int, int]:
         """Return the part of a row, and the row's number in it."""
         index = int(np.searchsorted(self._starts, row, side="right")) - 1
         return index, row - int(self._starts[index])
 
-    def _cut(self, span: Span) -> list[tuple[int, Span]]:
-        """Return (part, its rows) for every part that a span touches."""
-        start, stop = span
-        if start == stop:
-            return []
-        cut = []
-        for index in range(self._locate(start)[0], self._locate(stop - 1)[0] + 1):
-            first, last = self._starts[index : index + 2].tolist()
-            cut.append((index, (max(start, first) - first, min(stop, last) - first)))
-        return cut
+    def _cut(self, spans: Sequence[Span]) -> list[tuple[int, list[Span]]]:
+        """Return (part, spans within it) for the parts that any span touches, ascending."""
+        cut: dict[int, list[Span]] = {}
+        for start, stop in spans:
+            if start == stop:
+                continue
+            for index in range(self._locate(start)[0], self._locate(stop - 1)[0] + 1):
+                first, last = self._starts[index : index + 2].tolist()
+                within = (max(start, first) - first, min(stop, last) - first)
+                cut.setdefault(index, []).append(within)
+        return list(cut.items())
 
-    def _pieces(self, wanted: Sequence[tuple[int, Span]], slots: int) -> Iterator[Stored]:
-        """Yield the rows of ascending (part, span), one part open at a time."""
-        for index, cuts in itertools.groupby(wanted, key=itemgetter(0)):
-            yield from self._parts[index].blocks([span for _, span in cuts], slots)
+    def _pieces(
+        self, wanted: Sequence[tuple[int, list[Span]]]
+    ) -> Generator[tuple[int, Stored], None, None]:
+        """Yield (first row, rows) of the wanted parts; each is begun while the last is read."""
+        parts = [(self._parts[index], spans) for index, spans in wanted]
+        opened = begun_early(
+            part.pieces(part.groups_with(spans), BATCHES_AHEAD) for part, spans in parts
+        )
+        with closing(opened):
+            for (index, _), pieces in zip(wanted, opened, strict=True):
+                start = int(self._starts[index])
+                for first, rows in pieces:
+                    yield start + first, rows
 
 
 def _in_folder(folder: Path, uri: str) -> list[Path]:

@@ -119,7 +119,8 @@ class CrossFit:
         ----------
         direction, kind : str
         rows : int64 array, shape (m,)
-            Positions in the file.
+            Positions in the file; negative for vectors that no map has seen, which the first
+            fold's map takes.
         vectors : float64 array, shape (m, p)
             Prepared rows of the source side.
         """
@@ -127,7 +128,8 @@ class CrossFit:
         if direction == "b_to_a":
             enter, leave = leave, enter
         maps = self.maps(direction, kind)
-        return leave.leave(apply_by_fold(maps, self.fold_of(rows), enter.enter(vectors)))
+        folds = np.where(rows < 0, np.int8(0), self.fold_of(np.maximum(rows, 0)))
+        return leave.leave(apply_by_fold(maps, folds, enter.enter(vectors)))
 
     @cached_property
     def _maps(self) -> dict[tuple[str, str], list[AffineMap]]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from embaudit.datatypes import Matrix, Vector
 from embaudit.maps.affine import AffineMap, matched_scale
+from embaudit.stats.linalg import thin_svd
 from embaudit.stats.moments import Scatter
 
 
@@ -22,7 +21,7 @@ def polar(cross: Matrix) -> tuple[Matrix, Vector]:
         ``U V^T``: orthonormal rows or columns, whichever are fewer.
     singular_values : float64 array, shape (min(p, q),)
     """
-    u, singular_values, vt = np.linalg.svd(cross, full_matrices=False)
+    u, singular_values, vt = thin_svd(cross)
     return u @ vt, singular_values
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from embaudit.datatypes import Matrix, Vector
 from embaudit.maps.cross_fit import FoldFit
+from embaudit.stats.linalg import thin_svd
 
 SVCCA_VARIANCE = 0.99
 RANK_TOLERANCE = 1e-6
@@ -54,7 +55,7 @@ def _fold_cca(fit: FoldFit) -> tuple[float, float, float]:
     white_x, share_x = _whitening(*fit.eigen_x)
     white_y, share_y = _whitening(*fit.eigen_y)
     cross = white_x.T @ fit.train.xy @ white_y
-    u, _, vt = np.linalg.svd(cross, full_matrices=False)
+    u, _, vt = thin_svd(cross)
     correlations = _held_out(fit, white_x @ u, white_y @ vt.T)
     weights = np.abs(fit.spaces[0].spread((white_x @ u).T @ fit.train.xx)).sum(axis=1)
 
@@ -62,7 +63,7 @@ def _fold_cca(fit: FoldFit) -> tuple[float, float, float]:
         int(np.searchsorted(np.cumsum(share), SVCCA_VARIANCE * share.sum())) + 1
         for share in (share_x, share_y)
     )
-    u, _, vt = np.linalg.svd(cross[:kept_x, :kept_y], full_matrices=False)
+    u, _, vt = thin_svd(cross[:kept_x, :kept_y])
     truncated = _held_out(fit, white_x[:, :kept_x] @ u, white_y[:, :kept_y] @ vt.T)
     return (
         float(correlations.mean()),

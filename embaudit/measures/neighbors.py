@@ -74,6 +74,15 @@ class QueryResults:
             {k: results.replaced(chosen, better.at[k]) for k, results in self.at.items()},
         )
 
+    def without(self, key: str) -> QueryResults:
+        """Return the results without one measure."""
+        return QueryResults(
+            self.rows,
+            {name: values for name, values in self.values.items() if name != key},
+            {name: values for name, values in self.chance.items() if name != key},
+            {k: results.without(key) for k, results in self.at.items()},
+        )
+
     def subset(self, chosen: Mask) -> QueryResults:
         """Return the results of some of the queries."""
         return QueryResults(

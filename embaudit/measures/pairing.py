@@ -17,6 +17,10 @@ FLAT_Z = 3.3
 """Standard errors by which a tail may decline and still count as flat: 0.1% of flat tails do."""
 SUSPECT = 0.5
 
+SURE = 0.9
+"""Of the rows that are named as mispaired, the share that must be by the estimated fraction."""
+LOWEST_SUSPECT = 0.02
+
 View = tuple[str, str]
 """(direction, kind) of the query vectors: kind is raw, orthogonal or linear."""
 
@@ -57,6 +61,25 @@ class Mispairing:
         order = np.argsort(-self.ranks, kind="stable")
         return self.rows[order[self.ranks[order] > SUSPECT]]
 
+    @property
+    def threshold(self) -> float:
+        """The lowest rank above which at least nine tenths of the rows are mispaired.
+
+        Ranks of mispaired rows are uniform, so ``fraction (1 - t)`` of all rows are mispaired and
+        rank above t. 0.5 where no lower rank is as sure.
+        """
+        for rank in np.arange(LOWEST_SUSPECT, SUSPECT, 0.01):
+            above = float((self.ranks > rank).mean())
+            if 0.0 < above * SURE <= self.fraction.value * (1.0 - rank):
+                return float(rank)
+        return SUSPECT
+
+    @property
+    def likely_mispaired(self) -> Rows:
+        """Rows whose partner ranks above `threshold`, worst first."""
+        order = np.argsort(-self.ranks, kind="stable")
+        return self.rows[order[self.ranks[order] > self.threshold]]
+
 
 def mispaired_fraction(ranks: Vector, alpha: float) -> Interval:
     """Return Storey's estimate at lambda 0.9 (Storey 2002) with a Clopper-Pearson interval.
@@ -73,14 +96,17 @@ def mispaired_fraction(ranks: Vector, alpha: float) -> Interval:
         1 - confidence.
     """
     lambdas = (LAMBDA, *LOWER_LAMBDAS) if _decline(ranks) < -FLAT_Z else (LAMBDA,)
-    estimates = []
-    for threshold in lambdas:
-        share = clopper_pearson(int((ranks > threshold).sum()), len(ranks), alpha)
-        value, low, high = (
-            min(1.0, bound / (1.0 - threshold)) for bound in (share.value, share.low, share.high)
-        )
-        estimates.append(Interval(value, low, high))
+    estimates = [storey(ranks, threshold, alpha) for threshold in lambdas]
     return min(estimates, key=lambda estimate: estimate.value)
+
+
+def storey(ranks: Vector, threshold: float, alpha: float) -> Interval:
+    """Return ``share(rank > threshold) / (1 - threshold)`` with its interval, at most 1."""
+    share = clopper_pearson(int((ranks > threshold).sum()), len(ranks), alpha)
+    value, low, high = (
+        min(1.0, bound / (1.0 - threshold)) for bound in (share.value, share.low, share.high)
+    )
+    return Interval(value, low, high)
 
 
 def tail_is_flat(ranks: Vector) -> bool:

@@ -17,6 +17,7 @@ from embaudit.datatypes import (
     Progress,
     Rows,
     ScoreFunction,
+    Stored,
     Vector,
 )
 from embaudit.measures.neighbors import (
@@ -41,6 +42,36 @@ Precision = type[np.float32] | type[np.float64]
 MapRows = Callable[[str, str, Rows, Matrix], Matrix]
 """``(direction, kind, rows, prepared vectors) -> mapped vectors``, each by a map that has not
 seen the row's fold."""
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Query vectors of both models, as stored.
+
+    Attributes
+    ----------
+    a, b : arrays, shapes (m, p) and (m, q)
+        Row i of both is one query.
+    rows : int64 array, shape (m,)
+        Where each query stands in the corpus, so that it does not find itself; `NO_ROW` for
+        queries that are no rows of it.
+    """
+
+    a: Stored
+    b: Stored
+    rows: Rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, chosen: slice | Mask) -> Queries:
+        """Return some of the queries."""
+        return Queries(self.a[chosen], self.b[chosen], self.rows[chosen])
+
+    @property
+    def have_partners(self) -> bool:
+        """Whether each query has a row of its own to find."""
+        return bool((self.rows != NO_ROW).all())
 
 
 @dataclass(frozen=True)
@@ -69,21 +100,38 @@ class NeighbourSearch:
 
     def run(self, rows: Rows, progress: Progress) -> QueryResults:
         """Return the per-query results of `rows`, shape (m,), distinct kept rows."""
-        results: QueryResults | None = None
+
+        def part(chosen: slice) -> Queries:
+            some = rows[chosen]
+            return Queries(self.pair.a.take(some), self.pair.b.take(some), some)
+
+        return self._by_parts(len(rows), part, progress)
+
+    def ask(self, queries: Queries, progress: Progress) -> QueryResults:
+        """Return the per-query results of queries that need not be rows.
+
+        Partners are looked for only where every query is a row.
+        """
+        return self._by_parts(len(queries), queries.part, progress)
+
+    def _by_parts(
+        self, count: int, part: Callable[[slice], Queries], progress: Progress
+    ) -> QueryResults:
         at_once = min(QUERIES_AT_ONCE, max(64, CANDIDATES_AT_ONCE // candidates_for(max(self.ks))))
-        for start, stop in even_spans(len(rows), at_once):
-            part = self._run(rows[start:stop], progress)
-            results = part if results is None else results.extended(part)
+        results: QueryResults | None = None
+        for start, stop in even_spans(count, at_once):
+            found = self._ask(part(slice(start, stop)), progress)
+            results = found if results is None else results.extended(found)
         assert results is not None, "at least one query"
         return results
 
-    def _run(self, rows: Rows, progress: Progress) -> QueryResults:
+    def _ask(self, queries: Queries, progress: Progress) -> QueryResults:
         """Search in float32; what its error bound cannot settle is searched again in float64."""
-        first = _Round(self, rows, np.float32, progress)
-        results, unsettled = first.results(first, np.arange(len(rows))), first.unsettled
+        first = _Round(self, queries, np.float32, progress)
+        results, unsettled = first.results(first, np.arange(len(queries))), first.unsettled
         if not unsettled.any():
             return results
-        again = _Round(self, rows[unsettled], np.float64, progress)
+        again = _Round(self, queries.part(unsettled), np.float64, progress)
         return results.replaced(unsettled, again.results(first, np.flatnonzero(unsettled)))
 
 
@@ -93,27 +141,29 @@ class _Round:
     def __init__(
         self,
         search_of: NeighbourSearch,
-        rows: Rows,
+        queries: Queries,
         precision: Precision,
         progress: Progress,
     ) -> None:
         self._search = search_of
-        self._rows = rows
+        self._rows = queries.rows
         self._size = candidates_for(max(search_of.ks))
         self._same_dim = search_of.pair.a.dim == search_of.pair.b.dim
         # The other side's rows enter a corpus's space as stored, in that corpus's units.
-        self._stored = {"a": search_of.pair.a.take(rows), "b": search_of.pair.b.take(rows)}
+        self._stored = {"a": queries.a, "b": queries.b}
         self._vectors: dict[tuple[str, str], Matrix] = {}
         self._found: dict[tuple[str, str], Found] = {}
         self._lists: dict[tuple[int, str, str], Neighbours] = {}
         self._mixed: dict[tuple[int, str], list[Neighbours]] = {}
-        self._open = np.zeros(len(rows), np.bool_)
+        self._open = np.zeros(len(queries), np.bool_)
         for side, corpus in (("a", search_of.a), ("b", search_of.b)):
             self._look(side, corpus, precision, progress)
         if self._same_dim:
             for side in ("a", "b"):
                 self._mix(side)
-        self._partners = self._partners_found(precision, progress) if self._same_dim else {}
+        self._partners: dict[str, Vector] = {}
+        if self._same_dim and queries.have_partners:
+            self._partners = self._partners_found(precision, progress)
 
     @property
     def unsettled(self) -> Mask:

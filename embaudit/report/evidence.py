@@ -91,5 +91,5 @@ def held_against(measure: Measure, wanted: float) -> bool | None:
 
 def queries_asked(audit: Audit) -> int | None:
     """Return the number of queries behind the recalls."""
-    found = (audit.measures[line.id].queries for line in RETRIEVAL)
-    return max((queries for queries in found if queries is not None), default=None)
+    recalls = (audit.measures[line.id].queries for line in RETRIEVAL if line.group == "A in B")
+    return max((queries for queries in recalls if queries is not None), default=None)

@@ -15,6 +15,12 @@ RENDERERS = {
 }
 """Format -> module with ``render(audit) -> str``, imported when it is first used."""
 
+ROWS = "rows"
+"""The table of measured rows, which is no part of the Audit."""
+ROW_SUFFIXES = (".parquet", ".csv")
+FORMATS = (*RENDERERS, ROWS)
+"""Every name that ``--output NAME=PATH`` takes."""
+
 
 def check_format(name: str) -> None:
     """Refuse an unknown format.
@@ -24,10 +30,10 @@ def check_format(name: str) -> None:
     UsageError
         Names the known formats and the nearest one.
     """
-    if name not in RENDERERS:
-        known = ", ".join(RENDERERS)
+    if name not in FORMATS:
+        known = ", ".join(FORMATS)
         raise UsageError(
-            f"unknown output format '{name}'; expected {known}{did_you_mean(name, RENDERERS)}"
+            f"unknown output format '{name}'; expected {known}{did_you_mean(name, FORMATS)}"
         )
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embaudit.errors import OutputError, UsageError
-from embaudit.report.formats import check_format, render
+from embaudit.report.formats import ROW_SUFFIXES, ROWS, check_format, render
 
 if TYPE_CHECKING:
     from embaudit.result import Audit
+    from embaudit.row_table import RowTable
 
 STDOUT = "-"
 
@@ -35,6 +36,11 @@ class Outputs:
     files: tuple[Destination, ...] = ()
     stdout: str | None = None
 
+    @property
+    def want_rows(self) -> bool:
+        """Whether the table of measured rows goes anywhere."""
+        return ROWS in (self.stdout, *(file.format for file in self.files))
+
 
 def parse_outputs(specs: Iterable[str], inputs: Sequence[str] = ()) -> Outputs:
     """Check every ``FORMAT=PATH`` before the work begins.
@@ -53,9 +59,9 @@ def parse_outputs(specs: Iterable[str], inputs: Sequence[str] = ()) -> Outputs:
     Raises
     ------
     UsageError
-        For an unknown format, a spec without ``=`` or path, two outputs to one place, a folder
-        that does not exist or cannot be written to, a destination that is not a regular file
-        or that is one of the inputs.
+        For an unknown format, rows to a file of an unknown suffix, a spec without ``=`` or path,
+        two outputs to one place, a folder that does not exist or cannot be written to, a
+        destination that is not a regular file or that is one of the inputs.
     """
     files: dict[str, Destination] = {}
     stdout: str | None = None
@@ -70,6 +76,8 @@ def parse_outputs(specs: Iterable[str], inputs: Sequence[str] = ()) -> Outputs:
                 )
             stdout = name
             continue
+        if name == ROWS:
+            _check_suffix(spec, Path(path))
         _check_destination(spec, Path(path))
         place = _place(path)
         if place in sources:
@@ -89,6 +97,14 @@ def _split(spec: str) -> tuple[str, str]:
     return name, path
 
 
+def _check_suffix(spec: str, path: Path) -> None:
+    if path.suffix.lower() not in ROW_SUFFIXES:
+        raise UsageError(
+            f"--output {spec}: rows are written as {' or '.join(ROW_SUFFIXES)}, not "
+            f"{repr(path.suffix) if path.suffix else 'without a suffix'}; rename the file"
+        )
+
+
 def _place(path: str) -> str:
     """Return what two spellings of one path share."""
     return os.path.normcase(os.path.realpath(path))
@@ -106,21 +122,30 @@ def _check_destination(spec: str, path: Path) -> None:
         raise UsageError(f"--output {spec}: the folder {folder} cannot be written to")
 
 
-def write_outputs(audit: Audit, files: Sequence[Destination]) -> None:
+def write_outputs(audit: Audit, files: Sequence[Destination], rows: RowTable | None = None) -> None:
     """Write every file, or none: what was there before stays when one of them fails.
 
     Each is rendered, written beside its destination and synced to disk before the first is
     renamed into place.
 
+    Parameters
+    ----------
+    audit : Audit
+    files : sequence of Destination
+    rows : RowTable, optional
+        What ``rows=PATH`` is about.
+
     Raises
     ------
     OutputError
         When a file cannot be written; names it and the cause.
+    UsageError
+        When rows are to be written and were not measured.
     """
-    contents = [(file.path, render(audit, file.format) + "\n") for file in files]
+    contents = [(file.path, _rendered(audit, rows, file)) for file in files]
     temporaries: list[Path] = []
     try:
-        staged = [(_stage(path, text, temporaries), path) for path, text in contents]
+        staged = [(_stage(path, data, temporaries), path) for path, data in contents]
         backups = {path: _back_up(path, temporaries) for _, path in staged if path.exists()}
         _publish(staged, backups)
     finally:
@@ -129,12 +154,22 @@ def write_outputs(audit: Audit, files: Sequence[Destination]) -> None:
                 temporary.unlink(missing_ok=True)
 
 
-def _stage(path: Path, text: str, temporaries: list[Path]) -> Path:
-    """Write `text` to a temporary file beside `path`, with the permissions it will have."""
+def _rendered(audit: Audit, rows: RowTable | None, file: Destination) -> bytes:
+    if file.format != ROWS:
+        return (render(audit, file.format) + "\n").encode("utf-8", "backslashreplace")
+    if rows is None:
+        raise UsageError(f"{file.path}: no rows to write; pass rows= to embaudit.compare")
+    from embaudit.report import row_files
+
+    return row_files.render(rows, file.path.suffix.lower())
+
+
+def _stage(path: Path, data: bytes, temporaries: list[Path]) -> Path:
+    """Write `data` to a temporary file beside `path`, with the permissions it will have."""
     temporary = _temporary_beside(path, temporaries)
     try:
         with temporary.open("xb") as stream:
-            stream.write(text.encode("utf-8", "backslashreplace"))
+            stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
         if path.exists():

@@ -64,7 +64,7 @@ def verdict(page: Page, audit: Audit) -> RenderableType:
         count(audit.pairing.distinct_rows, "distinct row"),
         audit.metric,
         f"k {audit.k}",
-        None if queries is None else f"{queries:,} queries",
+        None if queries is None else f"{queries:,} {'' if audit.queries is None else 'real '}queries",
     ]
     line = Table.grid(expand=True, padding=(0, 2))
     line.add_column()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.segment import Segment
 from rich.text import Text
 
-from embaudit.report import details, sections
+from embaudit.report import details, projection, rerun, sections, slices, thresholds, worst_rows
 from embaudit.report.continuation import continued
 from embaudit.report.glyphs import glyphs_for
 from embaudit.report.page import INDENT, Page
@@ -86,10 +86,27 @@ class Report:
             yield from _headed("Other k", sections.other_k(page, audit), decides)
         explains = "explains the verdict, does not decide it"
         yield from _headed("Similarity", sections.similarity(page, audit), explains)
+        if audit.rerun is not None:
+            floor = "differences as multiples of those between two runs of A"
+            yield from _headed("Noise floor", rerun.rerun(page, audit.rerun), floor)
         yield from _headed("Data", sections.data(page, audit))
         if audit.metrics:
             rows = f"all metrics on {audit.metrics[0].n:,} rows, k {audit.metrics[0].k}"
             yield from _headed("Metrics", sections.metrics(page, audit), rows)
+        if audit.thresholds is not None and audit.thresholds.rows:
+            parts = thresholds.section(page, audit, audit.thresholds)
+            yield from _headed("Threshold", parts, thresholds.remark(audit.thresholds))
+        if audit.projection is not None:
+            parts = projection.section(page, audit, audit.projection)
+            heading = projection.title(audit.projection)
+            yield from _headed(heading, parts, projection.remark(audit.projection))
+        if audit.slices is not None:
+            parts = slices.section(page, audit, audit.slices, verbose=self._verbose)
+            heading = slices.title(page, audit.slices)
+            yield from _headed(heading, parts, slices.remark(audit, audit.slices))
+        if audit.worst and (self._verbose or worst_rows.says_something(audit)):
+            rows = "of those measured; --output rows=FILE.csv writes them all"
+            yield from _headed("Worst rows", worst_rows.section(page, audit), rows)
         if audit.findings:
             yield from _headed("Findings", sections.findings(page, audit))
         yield from _headed("Next", sections.next_steps(page, audit))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embaudit.datatypes import Metric, Progress, SilentProgress
 from embaudit.errors import UsageError, did_you_mean
 from embaudit.result import Policy
+from embaudit.stages.row_counts import row_count
 from embaudit.stats.parallel import worker_count
 
 
@@ -16,7 +18,7 @@ class Options:
     """What the user asked for, checked.
 
     Attributes are those of `embaudit.compare`; `ks` has the deciding k first, `workers` is the
-    number of threads.
+    number of threads, `index_size` a number of rows.
     """
 
     metric: Metric
@@ -27,11 +29,17 @@ class Options:
     seed: int
     workers: int
     progress: Progress
+    threshold: float | None = None
+    index_size: int | None = None
 
     @property
     def k(self) -> int:
         """The number of neighbours that decides."""
         return self.ks[0]
+
+    def plain(self) -> Options:
+        """Return the options without the questions that are asked besides the verdict."""
+        return replace(self, threshold=None, index_size=None)
 
     @classmethod
     def checked(
@@ -45,6 +53,8 @@ class Options:
         seed: int = 0,
         progress: Progress | None = None,
         threads: int | None = None,
+        threshold: float | None = None,
+        index_size: int | float | str | None = None,
     ) -> Options:
         """Return the options, defaults filled in.
 
@@ -55,8 +65,9 @@ class Options:
         """
         if seed < 0:
             raise UsageError(f"--seed must be at least 0, not {seed}")
+        known = _known_metric(metric)
         return cls(
-            metric=_known_metric(metric),
+            metric=known,
             ks=_distinct(k),
             policy=policy or Policy(),
             drop_invalid=drop_invalid,
@@ -64,6 +75,8 @@ class Options:
             seed=seed,
             workers=worker_count(threads),
             progress=progress or SilentProgress(),
+            threshold=None if threshold is None else _possible(threshold, known),
+            index_size=None if index_size is None else row_count("--index-size", index_size),
         )
 
 
@@ -73,6 +86,19 @@ def _distinct(k: int | Sequence[int]) -> tuple[int, ...]:
     if not ks or min(ks) < 1:
         raise UsageError(f"--k must be at least 1, not {min(ks, default='nothing')}")
     return ks
+
+
+def _possible(threshold: float, metric: Metric) -> float:
+    """Return a threshold that lies in the metric's range."""
+    ranges = {
+        Metric.COSINE: (-1.0 <= threshold <= 1.0, "a cosine from -1 to 1"),
+        Metric.DOT: (math.isfinite(threshold), "a finite inner product"),
+        Metric.EUCLIDEAN: (0.0 < threshold < math.inf, "a distance above 0"),
+    }
+    allowed, meaning = ranges[metric]
+    if not allowed:
+        raise UsageError(f"--threshold {threshold:g}: expected {meaning}")
+    return float(threshold)
 
 
 def _known_metric(metric: Metric | str) -> Metric:

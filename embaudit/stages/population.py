@@ -12,6 +12,7 @@ from embaudit.data.pair import Pair
 from embaudit.datatypes import Mask, Rows
 from embaudit.errors import InputError
 from embaudit.stages.options import Options
+from embaudit.stages.packed_bits import refuse_packed_bits
 from embaudit.stats.hashing import repetitions
 from embaudit.streaming.scan import Scan, SideScan, scan
 
@@ -82,7 +83,7 @@ def populate(pair: Pair, options: Options) -> Population:
     ------
     InputError
         For rows with NaN or inf that may not be dropped, for a side without any usable row or
-        with one vector in all rows.
+        with one vector in all rows, for packed bits.
     """
     scanned = scan(pair, options.metric, options.workers, options.progress)
     if not options.drop_invalid:
@@ -100,6 +101,7 @@ def populate(pair: Pair, options: Options) -> Population:
         )
     generator = np.random.default_rng([options.seed, 0])
     order = generator.permutation(np.flatnonzero(kept))
+    refuse_packed_bits(pair, order, options.metric)
     half = generator.random(pair.rows) < 0.5
     usable_a, usable_b = scanned.usable(options.metric)
     usable = np.flatnonzero(usable_a & usable_b)

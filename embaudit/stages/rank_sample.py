@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from embaudit.datatypes import DIRECTIONS, Matrix, Rows, Vector
@@ -10,11 +12,38 @@ from embaudit.measures.neighbors import MAPS, RAW, QueryResults, partner_id
 from embaudit.measures.pairing import Mispairing, View, judge, judge_raw
 from embaudit.stages.population import Population
 from embaudit.stats.intervals import looks
+from embaudit.stats.prepare import unit_rows
 from embaudit.stats.ranks import partner_ranks
 
 FIRST_RANKS = 4096
 SMALLEST_BATCH = 1024
 """References come from the batch itself; a smaller rest joins the batch before it."""
+
+
+@dataclass(frozen=True)
+class PartnerScores:
+    """How near some rows are to their partners, under every view.
+
+    Attributes
+    ----------
+    rows : int64 array, shape (m,)
+    ranks : dict of view to float64 array, shape (m,)
+        Partner ranks in (0, 1).
+    cosines : dict of view to float64 array, shape (m,)
+        Cosine of a row and its partner.
+    """
+
+    rows: Rows
+    ranks: dict[View, Vector]
+    cosines: dict[View, Vector]
+
+    def extended(self, other: PartnerScores) -> PartnerScores:
+        """Return the scores of both samples."""
+        return PartnerScores(
+            np.concatenate([self.rows, other.rows]),
+            _joined(self.ranks, other.ranks),
+            _joined(self.cosines, other.cosines),
+        )
 
 
 class RankSample:
@@ -24,6 +53,7 @@ class RankSample:
         self._population = population
         self._maps = maps
         self._ranks: dict[View, Vector] = {}
+        self._cosines: dict[View, Vector] = {}
         self._count = 0
         possible = looks(min(FIRST_RANKS, population.n), population.n)
         self._alpha = (1.0 - population.options.policy.confidence) / possible
@@ -49,28 +79,57 @@ class RankSample:
         return judge_raw(self._ranks, self._rows, self._alpha)
 
     @property
+    def scores(self) -> PartnerScores:
+        """Ranks and cosines of the rows ranked first; cosines of more rows are not held."""
+        held = len(next(iter(self._cosines.values())))
+        first = {view: ranks[:held] for view, ranks in self._ranks.items()}
+        return PartnerScores(self._rows[:held], first, self._cosines)
+
+    def scores_of(self, rows: Rows) -> PartnerScores:
+        """Return the scores of rows that have not been ranked, against rows ranked first.
+
+        Parameters
+        ----------
+        rows : int64 array, shape (m,)
+            Any selection: the references stay random rows of the target.
+        """
+        population = self._population
+        seed, pool = population.options.seed, population.order[:FIRST_RANKS]
+        found: PartnerScores | None = None
+        for start in range(0, len(rows), FIRST_RANKS):
+            part = rows[start : start + FIRST_RANKS]
+            scores = PartnerScores(part, *self._scored(part, [seed, 7, start], pool))
+            found = scores if found is None else found.extended(scores)
+        assert found is not None, "at least one row"
+        return found
+
+    @property
     def _rows(self) -> Rows:
         return self._population.order[: self._count]
 
     def _extend(self, count: int) -> None:
+        population = self._population
+        most = max(FIRST_RANKS, population.options.policy.max_queries)
         while self._count < count:
-            stop = min(self._count + FIRST_RANKS, count)
+            start, stop = self._count, min(self._count + FIRST_RANKS, count)
             if count - stop < SMALLEST_BATCH:
                 stop = count
-            for view, ranks in self._batch(self._count, stop).items():
-                held = self._ranks.get(view)
-                self._ranks[view] = ranks if held is None else np.concatenate([held, ranks])
+            rows = population.order[start:stop]
+            seed = [population.options.seed, 4, start]
+            ranks, cosines = self._scored(rows, seed, cosine=start < most)
+            self._ranks = _joined(self._ranks, ranks)
+            self._cosines = {**self._cosines, **_joined(self._cosines, cosines)}
             self._count = stop
 
-    def _batch(self, start: int, stop: int) -> dict[View, Vector]:
-        """Rank the rows of one batch against each other."""
-        population, options = self._population, self._population.options
-        rows = population.order[start:stop]
-        sides = {
-            "a": population.scan.a.preparation.rows(population.pair.a.take(rows)),
-            "b": population.scan.b.preparation.rows(population.pair.b.take(rows)),
-        }
+    def _scored(
+        self, rows: Rows, seed: list[int], pool: Rows | None = None, *, cosine: bool = True
+    ) -> tuple[dict[View, Vector], dict[View, Vector]]:
+        """Rank the rows of one batch, against each other or against a pool, and take cosines."""
+        population = self._population
+        sides = self._prepared(rows)
+        pools = None if pool is None else self._prepared(pool)
         ranks: dict[View, Vector] = {}
+        cosines: dict[View, Vector] = {}
         for direction in DIRECTIONS:
             source, target = sides[direction[0]], sides[direction[-1]]
             vectors: dict[str, Matrix] = {RAW: source} if population.same_dim else {}
@@ -78,6 +137,28 @@ class RankSample:
                 vectors[kind] = self._maps.transform(direction, kind, rows, source)
             for kind, mapped in vectors.items():
                 # The same references for every view: they differ by the map alone.
-                generator = np.random.default_rng([options.seed, 4, start])
-                ranks[direction, kind] = partner_ranks(mapped, target, options.metric, generator)
-        return ranks
+                ranks[direction, kind] = partner_ranks(
+                    mapped,
+                    target,
+                    population.options.metric,
+                    np.random.default_rng(seed),
+                    None if pools is None else pools[direction[-1]],
+                )
+                if cosine:
+                    units = unit_rows(mapped), unit_rows(target)
+                    cosines[direction, kind] = np.einsum("ij,ij->i", *units)
+        return ranks, cosines
+
+    def _prepared(self, rows: Rows) -> dict[str, Matrix]:
+        pair, scan = self._population.pair, self._population.scan
+        return {
+            "a": scan.a.preparation.rows(pair.a.take(rows)),
+            "b": scan.b.preparation.rows(pair.b.take(rows)),
+        }
+
+
+def _joined(first: dict[View, Vector], second: dict[View, Vector]) -> dict[View, Vector]:
+    return {
+        view: np.concatenate([first[view], values]) if view in first else values
+        for view, values in second.items()
+    }

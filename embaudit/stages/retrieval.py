@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from embaudit.datatypes import DIRECTIONS
+from embaudit.data.pair import Pair
+from embaudit.data.queries import take_queries
+from embaudit.datatypes import DIRECTIONS, Rows
 from embaudit.maps.cross_fit import CrossFit
 from embaudit.measures.neighbors import (
     MAPS,
@@ -20,7 +23,7 @@ from embaudit.measures.neighbors import (
     recall_id,
 )
 from embaudit.measures.pairing import Mispairing
-from embaudit.measures.retrieval import NeighbourSearch
+from embaudit.measures.retrieval import NeighbourSearch, Queries
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.population import Population
 from embaudit.stages.rank_sample import RankSample
@@ -31,6 +34,7 @@ from embaudit.stats.intervals import (
     looks,
     mean_interval,
 )
+from embaudit.stats.topk import NO_ROW
 from embaudit.streaming.fold_moments import FOLDS
 from embaudit.streaming.search import Corpus
 from embaudit.verdict import Decision, Evidence, PairingEvidence, Recall, decide
@@ -52,23 +56,103 @@ class RetrievalStage:
     evidence : Evidence
     decision : Decision
     results : QueryResults or None
+        Of rows as queries.
+    asked : QueryResults or None
+        What the recalls rest on: `results`, or those of real queries.
+    unasked : int
+        Queries that are left.
     mispairing : Mispairing or None
         None, like `results`, where too few rows are left to search.
     without_suspects : Decision or None
         For `mispaired`: the decision on the queries whose partner ranks well.
+    search : NeighbourSearch or None
+        Asks further rows; None like `results`.
+    ranks : RankSample or None
+        Ranks further rows; None like `results`.
     """
 
     evidence: Evidence
     decision: Decision
     results: QueryResults | None = None
+    asked: QueryResults | None = None
+    unasked: int = 0
     mispairing: Mispairing | None = None
     without_suspects: Decision | None = None
+    search: NeighbourSearch | None = None
+    ranks: RankSample | None = None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What all queries so far have found.
+
+    Attributes
+    ----------
+    rows : QueryResults
+        Of rows as queries.
+    asked : QueryResults
+        What the recalls rest on: `rows`, or those of real queries.
+    population : int
+        How many queries `asked` was drawn from.
+    alpha : float
+        1 - confidence, split over the sample sizes that may be looked at.
+    """
+
+    rows: QueryResults
+    asked: QueryResults
+    population: int
+    alpha: float
+
+
+class _Sample:
+    """Queries in seeded order, asked as many as the decision needs."""
+
+    def __init__(self, ask: Callable[[Rows], QueryResults], order: Rows, most: int) -> None:
+        self._ask = ask
+        self._order = order
+        self._most = min(len(order), most)
+        self._results: QueryResults | None = None
+        self._count = 0
+
+    @property
+    def results(self) -> QueryResults:
+        """Of all queries asked so far."""
+        if self._results is None:
+            self.grow()
+        assert self._results is not None, "grown"
+        return self._results
+
+    @property
+    def left(self) -> int:
+        """Number of queries that may still be asked."""
+        return self._most - self._count
+
+    @property
+    def unasked(self) -> int:
+        """Number of queries that there are besides."""
+        return len(self._order) - self._count
+
+    @property
+    def looks(self) -> int:
+        """Number of sample sizes that may be looked at."""
+        return looks(min(FIRST_QUERIES, self._most), self._most)
+
+    def grow(self) -> None:
+        """Ask the first queries, or as many again as have been asked."""
+        wanted = min(max(FIRST_QUERIES, 2 * self._count), self._most)
+        more = self._ask(self._order[self._count : wanted])
+        self._results = more if self._results is None else self._results.extended(more)
+        self._count = wanted
 
 
 def measure_retrieval(
-    population: Population, maps: CrossFit | None, ledger: Ledger
+    population: Population, maps: CrossFit | None, ledger: Ledger, queries: Pair | None = None
 ) -> RetrievalStage:
-    """Search, judge and decide; double the queries while more of them could decide."""
+    """Search, judge and decide; double the queries while more of them could decide.
+
+    Rows are the queries. Where real `queries` are given, recalls and mixed indexes are theirs, and
+    rows are asked for what needs them: partners and shared neighbours.
+    """
     options = population.options
     fewest = 4 * options.k + 2
     if maps is None or population.distinct < fewest:
@@ -88,28 +172,71 @@ def measure_retrieval(
         workers=options.workers,
     )
     ranks = RankSample(population, maps)
-    most = min(population.n, options.policy.max_queries)
-    count = min(FIRST_QUERIES, most)
+    rows, asked = _samples(population, search, queries)
     with ledger.stage("neighbours"):
         without_partner = _without_partner(population, search) / population.pair.rows
-        results = search.run(population.order[:count], options.progress)
+        rows.grow()
+        if asked is not None:
+            asked.grow()
     while True:
         with ledger.stage("ranks"):
-            mispairing = ranks.judged(results)
+            mispairing = ranks.judged(rows.results)
         pairing = _pairing(mispairing, ranks.judged_raw())
-        evidence = _evidence(population, results, pairing, without_partner)
+        found = _found(population, rows, asked)
+        evidence = _evidence(population, found, pairing, without_partner)
         decision = decide(evidence, options.policy)
-        if not decision.open or count == most:
+        growing = [sample for sample in (rows, asked) if sample is not None and sample.left]
+        if not decision.open or not growing:
             break
-        wanted = min(2 * count, most)
         with ledger.stage("neighbours"):
-            more = search.run(population.order[count:wanted], options.progress)
-        results, count = results.extended(more), wanted
-    _record(population, results, evidence, ledger)
+            for sample in growing:
+                sample.grow()
+    _record(population, found, evidence, ledger)
     without = None
     if decision.reason == "mispaired":
-        without = _without_suspects(population, results, mispairing)
-    return RetrievalStage(evidence, decision, results, mispairing, without)
+        without = _without_suspects(population, found, mispairing)
+    return RetrievalStage(
+        evidence=evidence,
+        decision=decision,
+        results=rows.results,
+        asked=found.asked,
+        unasked=(asked or rows).unasked,
+        mispairing=mispairing,
+        without_suspects=without,
+        search=search,
+        ranks=ranks,
+    )
+
+
+def _samples(
+    population: Population, search: NeighbourSearch, queries: Pair | None
+) -> tuple[_Sample, _Sample | None]:
+    """Return rows as queries, and the real ones where they are given."""
+    options = population.options
+    most = options.policy.max_queries
+    rows = _Sample(lambda some: search.run(some, options.progress), population.order, most)
+    if queries is None:
+        return rows, None
+
+    def ask(some: Rows) -> QueryResults:
+        a, b = take_queries(queries, some, options.metric)
+        found = search.ask(Queries(a, b, np.full(len(some), NO_ROW)), options.progress)
+        return found.without(OVERLAP)
+
+    order = np.random.default_rng([options.seed, 6]).permutation(queries.rows)
+    return rows, _Sample(ask, order, most)
+
+
+def _found(population: Population, rows: _Sample, asked: _Sample | None) -> _Found:
+    """Return what rows have found and, where there are real queries, what those have.
+
+    Rows stand for the rows of these files, real queries for those to come.
+    """
+    alpha = 1.0 - population.options.policy.confidence
+    if asked is None:
+        return _Found(rows.results, rows.results, population.n, alpha / rows.looks)
+    most = max(rows.looks, asked.looks)
+    return _Found(rows.results, asked.results, ENDLESS, alpha / most)
 
 
 def _corpus(population: Population, side: str) -> Corpus:
@@ -136,13 +263,6 @@ def _without_partner(population: Population, search: NeighbourSearch) -> int:
     return lost + int(counts[np.minimum(*found) < 1.0].sum())
 
 
-def _alpha(population: Population) -> float:
-    """Return 1 - confidence, split over the sample sizes that may be looked at."""
-    policy = population.options.policy
-    most = min(population.n, policy.max_queries)
-    return (1.0 - policy.confidence) / looks(min(FIRST_QUERIES, most), most)
-
-
 def _pairing(best: Mispairing, raw: Mispairing | None) -> PairingEvidence:
     raw = raw or best
     return PairingEvidence(
@@ -157,29 +277,29 @@ def _pairing(best: Mispairing, raw: Mispairing | None) -> PairingEvidence:
 
 def _evidence(
     population: Population,
-    results: QueryResults | None = None,
+    found: _Found | None = None,
     pairing: PairingEvidence | None = None,
     without_partner: float = 0.0,
 ) -> Evidence:
     """Put the evidence for the rules together."""
-    alpha, rows = _alpha(population), population.n
     recalls: dict[tuple[str, str], Recall] = {}
     mixed: dict[str, Recall] = {}
     partners: dict[str, Interval] = {}
     related = False
-    if results is not None:
+    if found is not None:
+        results, asked, alpha = found.rows, found.asked, found.alpha
         for direction in DIRECTIONS:
             for kind in (RAW, *MAPS):
                 key = recall_id(direction, kind)
-                if key in results.values:
-                    recalls[direction, kind] = _recall(results, key, rows, alpha)
+                if key in asked.values:
+                    recalls[direction, kind] = _recall(found, key)
             key = partner_id(direction)
             if key in results.values:
                 hits = int(results.values[key].sum())
                 partners[direction] = clopper_pearson(hits, len(results.rows), alpha)
         for side in ("a", "b"):
-            if mixed_id(side) in results.values:
-                mixed[side] = _recall(results, mixed_id(side), rows, alpha)
+            if mixed_id(side) in asked.values:
+                mixed[side] = _recall(found, mixed_id(side))
         overlap = mean_interval(results.values[OVERLAP], ENDLESS, alpha)
         related = overlap.low > mean_interval(results.chance[OVERLAP], ENDLESS, alpha).high
     return Evidence(
@@ -198,17 +318,17 @@ def _evidence(
     )
 
 
-def _recall(results: QueryResults, key: str, rows: int, alpha: float) -> Recall:
-    values, chance = results.values[key], results.chance[key]
+def _recall(found: _Found, key: str) -> Recall:
+    values, chance = found.asked.values[key], found.asked.chance[key]
     return Recall(
-        plain=mean_interval(values, rows, alpha),
-        corrected=chance_corrected(values, chance, rows, alpha),
+        plain=mean_interval(values, found.population, found.alpha),
+        corrected=chance_corrected(values, chance, found.population, found.alpha),
         chance=float(chance.mean()),
     )
 
 
 def _without_suspects(
-    population: Population, results: QueryResults, mispairing: Mispairing
+    population: Population, found: _Found, mispairing: Mispairing
 ) -> Decision | None:
     """Decide as if rows corresponded, on the queries whose partner ranks well.
 
@@ -219,17 +339,17 @@ def _without_suspects(
     Decision or None
         None when too few queries are left.
     """
-    well = np.isin(results.rows, mispairing.rows[mispairing.ranks <= WELL_RANKED])
+    well = np.isin(found.rows.rows, mispairing.rows[mispairing.ranks <= WELL_RANKED])
     if well.sum() < 4 * population.options.k + 2:
         return None
-    clean = results.subset(well)
+    clean = found.rows.subset(well)
     paired_share = max(1e-9, 1.0 - mispairing.fraction.value)
     for side in ("a", "b"):
         if mixed_id(side) in clean.values:
             corrected = np.minimum(1.0, clean.values[mixed_id(side)] / paired_share)
             clean.values[mixed_id(side)] = corrected
     none, all_of_them = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)
-    evidence = _evidence(population, clean)
+    evidence = _evidence(population, _Found(clean, clean, population.n, found.alpha))
     assumed = replace(
         evidence,
         partners=dict.fromkeys(evidence.partners, all_of_them),
@@ -238,11 +358,8 @@ def _without_suspects(
     return decide(assumed, population.options.policy)
 
 
-def _record(
-    population: Population, results: QueryResults, evidence: Evidence, ledger: Ledger
-) -> None:
+def _record(population: Population, found: _Found, evidence: Evidence, ledger: Ledger) -> None:
     """Record every measure of retrieval."""
-    count = len(results.rows)
     for key, reason in applicable(population.same_dim).items():
         if reason is not None:
             ledger.skip([key], reason)
@@ -256,20 +373,24 @@ def _record(
             n=population.n,
             ci=(share.low, share.high),
             chance=1.0 / population.n,
-            queries=count,
+            queries=len(found.rows.rows),
         )
-    _record_recalls(population, results, population.options.k, ledger)
-    for k, results_at in results.at.items():
-        _record_recalls(population, results_at, k, ledger.at(k))
+    for results, of in ((found.rows, population.n), (found.asked, found.population)):
+        for k, at_k in {population.options.k: results, **results.at}.items():
+            book = ledger if k == population.options.k else ledger.at(k)
+            _record_recalls(at_k, population.n, of, found.alpha, k, book)
 
 
-def _record_recalls(population: Population, results: QueryResults, k: int, ledger: Ledger) -> None:
+def _record_recalls(
+    results: QueryResults, n: int, of: int, alpha: float, k: int, ledger: Ledger
+) -> None:
+    """Record the recalls of queries drawn from `of`; those of real queries come last and stand."""
     for key, chance in results.chance.items():
-        interval = mean_interval(results.values[key], population.n, _alpha(population))
+        interval = mean_interval(results.values[key], of, alpha)
         ledger.put(
             key,
             interval.value,
-            n=population.n,
+            n=n,
             ci=(interval.low, interval.high),
             chance=float(chance.mean()),
             k=k,

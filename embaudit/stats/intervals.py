@@ -34,6 +34,22 @@ def clopper_pearson(successes: int, trials: int, alpha: float) -> Interval:
     return Interval(successes / trials, low, high)
 
 
+def share_interval(share: float, trials: float, alpha: float) -> Interval:
+    """Return the Clopper-Pearson interval of a share at a number of effective trials.
+
+    Parameters
+    ----------
+    share : float
+        In [0, 1].
+    trials : float
+        At least 1, not necessarily whole.
+    alpha : float
+        1 - confidence.
+    """
+    low, high = _beta_bounds(share, trials, alpha)
+    return Interval(share, min(low, share), max(high, share))
+
+
 def mean_interval(values: Vector, population: int, alpha: float) -> Interval:
     """Return an interval for the mean over a population from rows drawn without replacement.
 

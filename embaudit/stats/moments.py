@@ -85,6 +85,12 @@ class Moments:
         merged.gram = self.gram + other.rebased(self.shift).gram
         return merged
 
+    def without(self, other: Moments) -> Moments:
+        """Return the moments of the rows that are not `other`'s; those must be among these rows."""
+        rest = Moments(self.shift[: self.p], self.shift[self.p :])
+        rest.gram = self.gram - other.rebased(self.shift).gram
+        return rest
+
     def rebased(self, shift: Vector) -> Moments:
         """Return the same moments about another shift, ``G' = T G T^T``.
 

@@ -13,7 +13,11 @@ QUERIES_AT_ONCE = 256
 
 
 def partner_ranks(
-    vectors: Matrix, targets: Matrix, metric: Metric, generator: np.random.Generator
+    vectors: Matrix,
+    targets: Matrix,
+    metric: Metric,
+    generator: np.random.Generator,
+    pool: Matrix | None = None,
 ) -> Vector:
     """Return each query's partner rank in (0, 1).
 
@@ -29,32 +33,37 @@ def partner_ranks(
         Cosine decides under cosine and dot (the largest inner product need not be a row's own
         partner), distance under euclidean.
     generator : numpy Generator
+    pool : float64 array, shape (r, d), r at least 2, optional
+        Rows of the target to draw the references from, none of them a partner; default is
+        `targets`.
 
     Returns
     -------
     float64 array, shape (m,)
     """
+    apart = pool is not None
+    pool = targets if pool is None else pool
     if metric is Metric.EUCLIDEAN:
-        mean = targets.mean(axis=0)
-        vectors, targets = vectors - mean, targets - mean
+        mean = pool.mean(axis=0)
+        vectors, targets, pool = vectors - mean, targets - mean, pool - mean
     else:
-        vectors, targets = unit_rows(vectors), unit_rows(targets)
+        vectors, targets, pool = unit_rows(vectors), unit_rows(targets), unit_rows(pool)
     count = len(targets)
-    references = min(REFERENCES, count - 1)
+    references = min(REFERENCES, len(pool) - 1)
     ranks = np.empty(count)
     for start in range(0, count, QUERIES_AT_ONCE):
         queries = np.arange(start, min(start + QUERIES_AT_ONCE, count))
         # One more than needed: a query that draws itself goes without it, others without the last.
-        drawn = generator.choice(count, references + 1, replace=False)
-        usable = drawn[None, :] != queries[:, None]
+        drawn = generator.choice(len(pool), references + 1, replace=False)
+        usable = (drawn[None, :] != queries[:, None]) | apart
         usable[usable.all(axis=1), -1] = False
-        scores = vectors[queries] @ targets[drawn].T
+        scores = vectors[queries] @ pool[drawn].T
         own = np.einsum("ij,ij->i", vectors[queries], targets[queries])
         size = np.linalg.norm(vectors[queries], axis=1)
         if metric is Metric.EUCLIDEAN:
-            scores -= 0.5 * np.square(targets[drawn]).sum(axis=1)
+            scores -= 0.5 * np.square(pool[drawn]).sum(axis=1)
             own = own - 0.5 * np.square(targets[queries]).sum(axis=1)
-            size = np.square(size) + float(np.square(targets[drawn]).sum(axis=1).max())
+            size = np.square(size) + float(np.square(pool[drawn]).sum(axis=1).max())
         gap = scores - own[:, None]
         tied = (np.abs(gap) <= (TIES * size)[:, None]) & usable
         above = (gap > 0.0) & ~tied & usable

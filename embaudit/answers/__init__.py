@@ -1,0 +1,1 @@
+"""Answers to questions beyond the verdict: one file a question."""

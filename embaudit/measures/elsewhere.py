@@ -1,0 +1,92 @@
+"""Partners that stand elsewhere: single rows searched for in the whole other file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from embaudit.datatypes import Mask, Matrix, Metric, Progress, Rows, Vector
+from embaudit.stats.prepare import unit_rows
+from embaudit.stats.topk import NO_ROW
+from embaudit.streaming.search import Corpus, View, search
+
+CLEAR_RATIO = 0.6
+"""Distance of the best match relative to the second below which it is a partner (Lowe 2004)."""
+CANDIDATES = 4
+
+Carry = Callable[[str, Rows, Matrix], Matrix]
+"""``(direction, rows, prepared vectors) -> vectors`` in the target's space."""
+
+
+def partners_elsewhere(
+    corpora: dict[str, Corpus], carry: Carry, rows: Rows, workers: int, progress: Progress
+) -> tuple[Rows, Mask]:
+    """Search for the partners of some rows of A in all of B, and back again.
+
+    A row is found where its best match is clearly nearer than the second best and finds the row
+    in turn, in all of A. Reads both files once.
+
+    Parameters
+    ----------
+    corpora : dict of side to Corpus
+    carry : callable
+        Brings vectors of one side into the other's space; itself for stored vectors.
+    rows : int64 array, shape (m,)
+    workers : int
+    progress : Progress
+
+    Returns
+    -------
+    found : int64 array, shape (m,)
+        The best match of each row in B.
+    sure : bool array, shape (m,)
+        Whether the match is clear and mutual.
+    """
+    forward, clear = _best(corpora["a"], corpora["b"], "a_to_b", carry, rows, workers, progress)
+    backward, _ = _best(corpora["b"], corpora["a"], "b_to_a", carry, forward, workers, progress)
+    return forward, clear & (backward == rows)
+
+
+def _best(
+    source: Corpus,
+    target: Corpus,
+    direction: str,
+    carry: Carry,
+    rows: Rows,
+    workers: int,
+    progress: Progress,
+) -> tuple[Rows, Mask]:
+    target = _without_lengths(target)
+    vectors = source.preparation.rows(source.source.take(rows))
+    vectors = carry(direction, rows, vectors)
+    own = np.full(len(rows), NO_ROW)
+    view = {"it": View(vectors)}
+    found = search(target, own, view, CANDIDATES, np.float32, workers, progress)["it"].all
+    best, second = np.maximum(found.rows[:, 0], 0), np.maximum(found.rows[:, 1], 0)
+    near, far = (_distances(target, vectors, chosen) for chosen in (best, second))
+    nearest = np.where(near <= far, best, second)
+    return nearest, np.minimum(near, far) < CLEAR_RATIO * np.maximum(near, far)
+
+
+def _distances(target: Corpus, vectors: Matrix, rows: Rows) -> Vector:
+    stored = target.preparation.rows(target.source.take(rows))
+    if target.metric is not Metric.EUCLIDEAN:
+        vectors, stored = unit_rows(vectors), unit_rows(stored)
+    return np.asarray(np.linalg.norm(vectors - stored, axis=1))
+
+
+def _without_lengths(corpus: Corpus) -> Corpus:
+    """Return a corpus under dot as under cosine: the largest product need not be the partner."""
+    if corpus.metric is not Metric.DOT:
+        return corpus
+    preparation = replace(
+        corpus.preparation,
+        metric=Metric.COSINE,
+        scale=1.0,
+        norm=1.0,
+        shift=np.zeros_like(corpus.preparation.shift),
+        precise=True,
+    )
+    return replace(corpus, preparation=preparation)

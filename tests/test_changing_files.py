@@ -1,0 +1,97 @@
+"""A file that changes under the audit is refused, never read half old and half new."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+from test_formats import FILES, WRITERS
+from test_reading import write_npy, write_parquet
+from test_refusals_data import assert_names
+
+from embaudit.data.sources import open_set
+from embaudit.errors import InputError
+
+ROWS = 3000
+ARRAY = np.random.default_rng(0).random((ROWS, 1000), np.float32)
+"""12 MB: more than any reader holds when rows are drawn singly."""
+
+STORED = {name: WRITERS[name] for name in FILES} | {
+    "npy C": lambda to, array: write_npy(to / "c.npy", array),
+    "npy F": lambda to, array: write_npy(to / "f.npy", np.asfortranarray(array)),
+    "parquet": lambda to, array: write_parquet(to / "a.parquet", array, "fixed_size_list"),
+}
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("originals")
+    return {name: write(folder, ARRAY) for name, write in STORED.items()}
+
+
+@pytest.fixture(params=STORED)
+def stored(request, originals, tmp_path):
+    original = originals[request.param]
+    path = tmp_path / original.name
+    path.write_bytes(original.read_bytes())
+    return path
+
+
+def shrink(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def grow(path):
+    with path.open("ab") as file:
+        file.write(b"\0" * 4000)
+
+
+def rewrite(path):
+    before = path.stat().st_mtime_ns
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, ns=(before, before + 1_000_000_000))
+
+
+def remove(path):
+    path.unlink()
+
+
+CHANGES = pytest.mark.parametrize("change", [shrink, grow, rewrite, remove])
+CHANGED = ("changed while being read", "run again when nothing writes to it")
+
+
+@CHANGES
+def test_between_opening_and_reading(stored, change):
+    found = open_set(stored)
+    change(stored)
+    for reading in (found.blocks([(0, ROWS)]), found.gather(np.arange(ROWS))):
+        with pytest.raises(InputError) as caught:
+            list(reading)
+        assert_names(str(caught.value), f"{stored}: ", *CHANGED)
+
+
+@CHANGES
+def test_during_a_pass(stored, change):
+    found = open_set(stored)
+    reading = found.blocks([(row, row + 1) for row in range(ROWS)])
+    next(reading)
+    change(stored)
+    with pytest.raises(InputError) as caught:
+        list(reading)
+    assert_names(str(caught.value), f"{stored}: ", *CHANGED)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_no_row_is_made_up_when_the_file_ends_early(tmp_path, order):
+    array = np.random.default_rng(0).random((ROWS, 2000))
+    path = write_npy(tmp_path / "a.npy", np.array(array, order=order))
+    reading = open_set(path).blocks([(row, row + 1) for row in range(ROWS)])
+    np.testing.assert_array_equal(next(reading)[0], array[0])
+    shrink(path)
+    right = []
+    rest = enumerate(reading, start=1)
+    with pytest.raises(InputError, match=CHANGED[0]):
+        right.extend(np.array_equal(block[0], array[row]) for row, block in rest)
+    assert all(right)
+    assert len(right) < ROWS - 1
