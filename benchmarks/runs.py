@@ -22,10 +22,15 @@ sys.argv = ["embaudit", *sys.argv[1:]]
 try:
     runpy.run_module("embaudit_cli", run_name="__main__")
 finally:
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    try:
+        with open("/proc/self/status") as status:
+            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
+    except OSError:
+        unit = 1 if sys.platform == "darwin" else 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     print(json.dumps({"peak": peak}), file=sys.stderr)
 """
+"""Linux starts ru_maxrss of a child at what its parent had resident, which here wrote the files."""
 
 
 @dataclass(frozen=True)

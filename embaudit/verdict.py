@@ -324,6 +324,17 @@ def _rows_lost(evidence: Evidence, finds: Answer, partners: list[Interval]) -> D
     return _inconclusive([Verdict.DEGRADED, Verdict.MISPAIRED], "rows_lost")
 
 
+def _may_be_mispaired(evidence: Evidence, policy: Policy) -> bool:
+    """Tell whether partners are lost and few rows leave open that those rows do not correspond."""
+    pairing = evidence.pairing
+    assert pairing is not None, "checked before the rules"
+    lost = any(
+        reaches(share, 1.0 - policy.max_mispaired) is Answer.NO
+        for share in evidence.partners.values()
+    )
+    return lost and pairing.raw_flat and pairing.raw_fraction.high > policy.max_mispaired
+
+
 def _degraded(evidence: Evidence, policy: Policy) -> Decision | Verdict | None:
     """Rule 3: same axes, noisier vectors, and no map does better."""
     raw = {d: evidence.recalls[d, "raw"] for d in DIRECTIONS if (d, "raw") in evidence.recalls}
@@ -338,6 +349,8 @@ def _degraded(evidence: Evidence, policy: Policy) -> Decision | Verdict | None:
         return None
     answer = every([reaches(r.corrected, policy.min_aligned_recall) for r in raw.values()])
     if answer is Answer.YES:
+        if _may_be_mispaired(evidence, policy):
+            return _inconclusive([Verdict.DEGRADED, Verdict.MISPAIRED], "rows_lost", more=True)
         return _single(Verdict.DEGRADED, "loss_without_map")
     return Verdict.DEGRADED if answer is Answer.OPEN else None
 

@@ -10,7 +10,13 @@ import pytest
 from scipy.stats import binomtest
 
 from embaudit.datatypes import Metric
-from embaudit.measures.pairing import judge, judge_raw, mispaired_fraction, tail_is_flat
+from embaudit.measures.pairing import (
+    judge,
+    judge_raw,
+    mispaired_fraction,
+    tail_is_flat,
+    two_kinds,
+)
 from embaudit.stats.ranks import REFERENCES, partner_ranks
 
 ALPHA = 0.05
@@ -188,3 +194,55 @@ def test_suspects_are_the_rows_of_the_worse_half_worst_first():
     ranks = np.array([0.1, 0.7, 0.5, 0.9, 0.6])
     found = judge_raw({("a_to_b", "raw"): ranks}, np.array([10, 20, 30, 40, 50]), ALPHA)
     assert found.suspects.tolist() == [40, 20, 50]
+
+
+# Few rows, and two populations
+
+
+@pytest.mark.parametrize("n", [60, 150, 400])
+def test_few_rows_show_a_fifth_of_shuffled_partners(n):
+    """Five times as many ranks are above 0.5 as above 0.9, of mispaired rows alone."""
+    found = 0
+    for seed in range(20):
+        targets = rows_of(n, 16, seed)
+        changed, _ = partly_shuffled(targets, 0.2, seed)
+        ranks = ranks_of(targets + 0.1 * rows_of(n, 16, seed + 50), changed, seed=seed)
+        judged = judge({("a_to_b", "raw"): ranks}, np.arange(n), 0.8, ALPHA)
+        found += judged.fraction.low > 0.02
+        assert judged.fraction.low <= 0.2 + 1e-9
+    assert found >= 12
+
+
+def test_clean_rows_have_no_fraction_however_few():
+    for seed in range(50):
+        targets = rows_of(80, 16, seed)
+        ranks = ranks_of(targets + 0.5 * rows_of(80, 16, seed + 50), targets, seed=seed)
+        assert judge({("a_to_b", "raw"): ranks}, np.arange(80), 0.9, ALPHA).fraction.low <= 0.02
+
+
+def test_a_weak_relation_is_not_judged_by_ranks_above_one_half():
+    shared = rows_of(4096, 3)
+    weak = [np.concatenate([shared, rows_of(4096, 6, seed=seed)], axis=1) for seed in (1, 2)]
+    ranks = ranks_of(*weak)
+    assert np.median(ranks) > 0.01
+    judged = judge({("a_to_b", "raw"): ranks}, np.arange(4096), 0.9, ALPHA)
+    assert judged.fraction.value == pytest.approx(10.0 * np.mean(ranks > 0.9))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.6, 0.75])
+def test_rows_of_another_model_are_seen_where_a_map_explains_both_kinds(share):
+    targets = rows_of(1500)
+    changed, _ = partly_shuffled(targets, share)
+    raw = ranks_of(targets + 0.1 * rows_of(1500, seed=9), changed)
+    views = {("a_to_b", "raw"): raw, ("a_to_b", "linear"): np.full(1500, 0.001)}
+    assert two_kinds(raw)
+    judged = judge(views, np.arange(1500), 1.0 - share, ALPHA)
+    assert judged.by_raw
+    assert judged.fraction.value == pytest.approx(share, abs=0.1)
+
+
+@pytest.mark.parametrize("blend", [0.0, 0.2, 0.4, 0.6])
+def test_turned_or_weakly_related_rows_are_of_one_kind(blend):
+    targets = rows_of(1500)
+    turned = targets @ oracles.rotation(16, np.random.default_rng(3))
+    assert not two_kinds(ranks_of(blend * targets + (1.0 - blend) * turned, targets))

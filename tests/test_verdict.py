@@ -318,6 +318,31 @@ def test_a_scale_under_euclidean_is_align():
     assert verdict(evidence(raw=1.0, mixed=0.0, orthogonal=1.0, linear=1.0)) is Verdict.ALIGN
 
 
+@pytest.mark.parametrize(
+    ("found", "high", "flat", "expected"),
+    [
+        (0.9, 0.05, True, "inconclusive"),
+        (0.9, 0.02, True, "degraded"),
+        (0.9, 0.05, False, "degraded"),
+        (0.99, 0.05, True, "degraded"),
+    ],
+)
+def test_degraded_unless_few_rows_leave_open_that_rows_do_not_correspond(
+    found, high, flat, expected
+):
+    ranks = replace(
+        pairing(),
+        raw_fraction=Interval(0.0, 0.0, high),
+        raw_flat=flat,
+        fraction=Interval(0.0, 0.0, 0.0),
+    )
+    partners = dict.fromkeys(("a_to_b", "b_to_a"), Interval(found, found, found))
+    decision = decide(replace(noisy(), partners=partners, pairing=ranks), POLICY)
+    assert decision.verdict == expected
+    if expected == "inconclusive":
+        assert decision.candidates == [Verdict.DEGRADED, Verdict.MISPAIRED]
+
+
 def test_degraded_or_concatenate_stays_open():
     decision = decide(noisy(raw=0.7, mixed=0.6, mapped=0.6, spread=0.02), POLICY)
     assert decision.candidates == [Verdict.DEGRADED, Verdict.CONCATENATE]

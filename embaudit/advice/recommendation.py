@@ -37,8 +37,8 @@ def _restore_the_order(context: Context, order: Order) -> Recommendation:
         )
     if context.pair.by == "id":
         return Recommendation(
-            action="Check the ids: rows with one id hold different items; write them again with the "
-            "vectors, then compare again."
+            action="Check the ids: rows with one id hold different items; write them again with "
+            "the vectors, then compare again."
         )
     return Recommendation(
         action="Restore the row order by joining on ids (--on, or --ids-a and --ids-b), then "

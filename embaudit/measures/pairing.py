@@ -13,6 +13,13 @@ from embaudit.stats.intervals import Interval, clopper_pearson
 LAMBDA = 0.9
 """Ranks above it come from mispaired rows alone unless the relation is weak."""
 LOWER_LAMBDAS = (0.5, 0.2)
+PROVEN = 0.01
+"""Median rank of stored vectors from which paired rows have no tail: ranks above 0.5 then come from
+mispaired rows alone, which few rows show five times as well as ranks above 0.9."""
+ATOM = 0.02
+LEAST_KIND = 0.2
+"""Share of the rows with a rank below `ATOM`, and of the others, all uniform, that makes two kinds.
+"""
 FLAT_Z = 3.3
 """Standard errors by which a tail may decline and still count as flat: 0.1% of flat tails do."""
 SUSPECT = 0.5
@@ -34,7 +41,7 @@ class Mispairing:
     view : (direction, kind)
         The view that shows the pairing best.
     fraction : Interval
-        Share of mispaired rows, ``share(rank > 0.9) / 0.1``, clipped to [0, 1].
+        Share of mispaired rows by `mispaired_fraction`.
     flat : bool
         The tail of the ranks does not decline: mispaired rows, not a weak relation.
     median_rank : float
@@ -81,7 +88,7 @@ class Mispairing:
         return self.rows[order[self.ranks[order] > self.threshold]]
 
 
-def mispaired_fraction(ranks: Vector, alpha: float) -> Interval:
+def mispaired_fraction(ranks: Vector, alpha: float, proven: bool = False) -> Interval:
     """Return Storey's estimate at lambda 0.9 (Storey 2002) with a Clopper-Pearson interval.
 
     Ranks of mispaired rows are uniform, unless their vectors are systematically far from their
@@ -94,8 +101,12 @@ def mispaired_fraction(ranks: Vector, alpha: float) -> Interval:
         Partner ranks in (0, 1).
     alpha : float
         1 - confidence.
+    proven : bool
+        Paired rows rank so well that lambda 0.5 is as unbiased, and sharper.
     """
-    lambdas = (LAMBDA, *LOWER_LAMBDAS) if _decline(ranks) < -FLAT_Z else (LAMBDA,)
+    lambdas: tuple[float, ...] = LOWER_LAMBDAS if proven else (LAMBDA, *LOWER_LAMBDAS)
+    if _decline(ranks) >= -FLAT_Z:
+        lambdas = lambdas[:1]
     estimates = [storey(ranks, threshold, alpha) for threshold in lambdas]
     return min(estimates, key=lambda estimate: estimate.value)
 
@@ -121,14 +132,26 @@ def _decline(ranks: Vector) -> float:
     return (near - far) / math.sqrt(max(1, near + far))
 
 
+def two_kinds(ranks: Vector) -> bool:
+    """Tell whether some rows find their partner and all others rank like random rows.
+
+    Where the spaces are turned or weakly related, ranks decline smoothly instead.
+    """
+    middle = int(((ranks > 0.1) & (ranks <= 0.5)).sum())
+    far = int((ranks > 0.5).sum())
+    declines = (middle - 0.8 * far) / math.sqrt(max(1.0, middle + 0.64 * far))
+    kinds = (float((ranks <= ATOM).mean()), 2.0 * far / len(ranks))
+    return min(kinds) >= LEAST_KIND and declines <= FLAT_Z and tail_is_flat(ranks)
+
+
 def judge(
     ranks: dict[View, Vector], rows: Rows, partners_found: float | None, alpha: float
 ) -> Mispairing:
     """Judge the pairing by the view that shows it best.
 
-    Where at least half of the partners are found with the stored vectors, those decide; else the
-    map and direction with the fewest ranks above 0.5, since any map that finds the partners
-    proves the pairing.
+    Where at least half of the partners are found with the stored vectors, or their ranks are of
+    two kinds, those decide; else the map and direction with the fewest ranks above 0.5, since any
+    map that finds the partners proves the pairing.
 
     Parameters
     ----------
@@ -139,8 +162,10 @@ def judge(
     alpha : float
         1 - confidence.
     """
-    if partners_found is not None and partners_found >= 0.5:
-        return judge_raw(ranks, rows, alpha) or _judge_best(ranks, list(ranks), rows, alpha)
+    raw = judge_raw(ranks, rows, alpha)
+    found = 0.0 if partners_found is None else partners_found
+    if raw is not None and (found >= 0.5 or two_kinds(raw.ranks)):
+        return raw
     return _judge_best(ranks, [view for view in ranks if view[1] != "raw"], rows, alpha)
 
 
@@ -155,11 +180,12 @@ def _judge_best(
 ) -> Mispairing:
     view = min(views, key=lambda v: (float((ranks[v] > SUSPECT).mean()), views.index(v)))
     chosen = ranks[view]
+    median = float(np.median(chosen))
     return Mispairing(
         view=view,
-        fraction=mispaired_fraction(chosen, alpha),
+        fraction=mispaired_fraction(chosen, alpha, proven=view[1] == "raw" and median <= PROVEN),
         flat=tail_is_flat(chosen),
-        median_rank=float(np.median(chosen)),
+        median_rank=median,
         ranks=chosen,
         rows=rows,
     )

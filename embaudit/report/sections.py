@@ -60,11 +60,12 @@ def verdict(page: Page, audit: Audit) -> RenderableType:
     meaning = MEANINGS.get(audit.verdict) or " or ".join(audit.candidates)
     word = Text.assemble((badge, f"bold reverse {style}"), ("  ", ""), (meaning, "bold"))
     queries = queries_asked(audit)
+    kind = "queries" if audit.queries is None else "real queries"
     facts = [
         count(audit.pairing.distinct_rows, "distinct row"),
         audit.metric,
         f"k {audit.k}",
-        None if queries is None else f"{queries:,} {'' if audit.queries is None else 'real '}queries",
+        None if queries is None else f"{queries:,} {kind}",
     ]
     line = Table.grid(expand=True, padding=(0, 2))
     line.add_column()
