@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -58,7 +57,9 @@ def _best(
     workers: int,
     progress: Progress,
 ) -> tuple[Rows, Mask]:
-    target = _without_lengths(target)
+    if target.metric is Metric.DOT:
+        # The largest inner product need not be the partner.
+        target = target.by_angle()
     vectors = source.preparation.rows(source.source.take(rows))
     vectors = carry(direction, rows, vectors)
     own = np.full(len(rows), NO_ROW)
@@ -75,18 +76,3 @@ def _distances(target: Corpus, vectors: Matrix, rows: Rows) -> Vector:
     if target.metric is not Metric.EUCLIDEAN:
         vectors, stored = unit_rows(vectors), unit_rows(stored)
     return np.asarray(np.linalg.norm(vectors - stored, axis=1))
-
-
-def _without_lengths(corpus: Corpus) -> Corpus:
-    """Return a corpus under dot as under cosine: the largest product need not be the partner."""
-    if corpus.metric is not Metric.DOT:
-        return corpus
-    preparation = replace(
-        corpus.preparation,
-        metric=Metric.COSINE,
-        scale=1.0,
-        norm=1.0,
-        shift=np.zeros_like(corpus.preparation.shift),
-        precise=True,
-    )
-    return replace(corpus, preparation=preparation)

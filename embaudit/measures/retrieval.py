@@ -318,7 +318,7 @@ class _Round:
                 other = "b" if target == "a" else "a"
                 vectors = prepare(self._stored[other], Metric.COSINE)
                 partner = prepare(self._stored[target], Metric.COSINE)
-                corpus = self._cosine_corpus(corpus)
+                corpus = corpus.by_angle()
                 candidates = search(
                     corpus,
                     self._rows,
@@ -330,18 +330,6 @@ class _Round:
                 )[RAW].all
             found[partner_id(direction)] = self._is_found(corpus, vectors, partner, candidates)
         return found
-
-    def _cosine_corpus(self, corpus: Corpus) -> Corpus:
-        """Return the corpus under cosine, shifted by nothing: its unit mean was not measured."""
-        preparation = replace(
-            corpus.preparation,
-            metric=Metric.COSINE,
-            scale=1.0,
-            norm=1.0,
-            shift=np.zeros_like(corpus.preparation.shift),
-            precise=True,
-        )
-        return replace(corpus, preparation=preparation)
 
     def _is_found(
         self, corpus: Corpus, vectors: Matrix, partner: Matrix, candidates: Candidates

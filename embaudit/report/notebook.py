@@ -11,7 +11,8 @@ from embaudit.report.evidence import RETRIEVAL, Line, asked, held_against, queri
 from embaudit.report.glyphs import UNICODE
 from embaudit.report.page import Page
 from embaudit.report.plain import count, level, printable, share
-from embaudit.report.sections import DIRECTIONS, SEVERITY_STYLES, VERDICT_STYLES
+from embaudit.report.sections import SEVERITY_STYLES, VERDICT_STYLES
+from embaudit.report.wording import advised, gate
 
 if TYPE_CHECKING:
     from embaudit.result import Audit, Measure, SetInfo
@@ -104,10 +105,8 @@ def _head(audit: Audit) -> str:
 
 
 def _gate(audit: Audit) -> str:
-    required = audit.policy.require
-    wanted = required if required == "safe" else f"{required} or better"
-    answer = {0: "met", 1: "not met", 3: "undecided"}[audit.exit_code()]
-    return f"required {_text(wanted)}: {_tag('strong', answer)}"
+    wanted, answer = gate(audit)
+    return f"{_text(wanted)}: {_tag('strong', answer)}"
 
 
 def _compared(audit: Audit) -> Iterator[str]:
@@ -232,15 +231,7 @@ def _findings(audit: Audit) -> Iterator[str]:
 def _next_steps(audit: Audit) -> Iterator[str]:
     advice = audit.recommendation
     yield _tag("p", _tag("strong", "Next"), " ", _text(advice.action), style=OPENING)
-    expected = advice.expected_recall
-    facts = PAGE.join(
-        [
-            f"{advice.map} map" if advice.map else None,
-            DIRECTIONS[advice.direction] if advice.direction else None,
-            advice.grade,
-            None if expected is None else f"expected recall {share(expected)}",
-        ]
-    )
+    facts = PAGE.join(advised(advice))
     if facts:
         yield _tag("p", _text(facts), style=QUIET)
     for command in advice.commands:

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from embaudit.report.evidence import RETRIEVAL, SIMILARITY, Line, asked, held_against, queries_asked
 from embaudit.report.page import INDENT, Page
-from embaudit.report.plain import count, level, percent, probability, share
+from embaudit.report.plain import count, level, percent, probability
+from embaudit.report.wording import Answer, advised, gate
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, RenderableType
@@ -39,9 +40,8 @@ MEANINGS = {
     "unrelated": "rows do not correspond",
 }
 """What a verdict asks for, in the fewest words; summary and advice say more."""
+ANSWER_STYLES: dict[Answer, str] = {"met": "green", "not met": "red", "undecided": "magenta"}
 SEVERITY_STYLES = {"info": "", "warning": "yellow", "error": "red"}
-
-DIRECTIONS = {"a_to_b": "A to B", "b_to_a": "B to A", "both": "both directions"}
 
 EVIDENCE_COLUMNS = 49
 """Columns that the evidence table takes without its intervals and bars."""
@@ -76,12 +76,8 @@ def verdict(page: Page, audit: Audit) -> RenderableType:
 
 
 def _gate(audit: Audit) -> Text:
-    required = audit.policy.require
-    answer, style = {0: ("met", "green"), 1: ("not met", "red"), 3: ("undecided", "magenta")}[
-        audit.exit_code()
-    ]
-    wanted = required if required == "safe" else f"{required} or better"
-    return Text.assemble(f"required {wanted}: ", (answer, style))
+    wanted, answer = gate(audit)
+    return Text.assemble(f"{wanted}: ", (answer, ANSWER_STYLES[answer]))
 
 
 def compared(page: Page, audit: Audit) -> Iterator[RenderableType]:
@@ -266,15 +262,7 @@ def next_steps(page: Page, audit: Audit) -> Iterator[RenderableType]:
     """Yield what to do, and the commands for it on one line each."""
     advice = audit.recommendation
     yield page.text(advice.action)
-    expected = advice.expected_recall
-    facts = page.join(
-        [
-            f"{advice.map} map" if advice.map else None,
-            DIRECTIONS[advice.direction] if advice.direction else None,
-            advice.grade,
-            None if expected is None else f"expected recall {share(expected)}",
-        ]
-    )
+    facts = page.join(advised(advice))
     if facts:
         yield Text(facts)
     if advice.commands:

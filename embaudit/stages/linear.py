@@ -9,6 +9,7 @@ from embaudit.maps.cross_fit import CrossFit, choose_penalties, fit_folds
 from embaudit.maps.row_space import within
 from embaudit.measures.cca import cross_fitted_cca
 from embaudit.measures.cka import linear_cka
+from embaudit.measures.outliers import concentration
 from embaudit.measures.procrustes import held_out_residual, in_sample
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.population import Population
@@ -57,7 +58,7 @@ def measure_linear(population: Population, ledger: Ledger) -> LinearStage:
         _record_in_sample(everything, maps, ledger)
         _record_held_out(maps, population.n, options.workers, ledger)
     options.progress.advance()
-    return LinearStage(maps, everything, _concentration(everything))
+    return LinearStage(maps, everything, concentration(everything))
 
 
 def population_moments(population: Population, plan: FoldPlan) -> list[Moments]:
@@ -118,13 +119,3 @@ def _record_held_out(maps: CrossFit, n: int, workers: int, ledger: Ledger) -> No
     ledger.put("cca.mean", cca.mean if cca else None, NO_VARIANCE, n=n)
     ledger.put("cca.svcca", cca.svcca if cca else None, NO_VARIANCE, n=n)
     ledger.put("cca.pwcca", cca.pwcca if cca else None, NO_VARIANCE, n=n)
-
-
-def _concentration(moments: Moments) -> tuple[float, float]:
-    scatter = moments.scatter()
-    fourth_x, _, fourth_y = moments.norm_products()
-    x, y = float(scatter.xx.trace()), float(scatter.yy.trace())
-    return (
-        moments.n * fourth_x / x**2 if x > 0.0 else 0.0,
-        moments.n * fourth_y / y**2 if y > 0.0 else 0.0,
-    )

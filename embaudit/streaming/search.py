@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,18 @@ class Corpus:
     def metric(self) -> Metric:
         """The metric rows are scored by."""
         return self.preparation.metric
+
+    def by_angle(self) -> Corpus:
+        """Return the corpus under cosine, shifted by nothing: its unit mean was not measured."""
+        preparation = replace(
+            self.preparation,
+            metric=Metric.COSINE,
+            scale=1.0,
+            norm=1.0,
+            shift=np.zeros_like(self.preparation.shift),
+            precise=True,
+        )
+        return replace(self, preparation=preparation)
 
     def exact(self, vectors: Matrix, queries: Rows, rows: Rows) -> Vector:
         """Return float64 scores of pairs from the stored rows.
