@@ -137,7 +137,7 @@ def compare(
     most = max(options.ks)
     if most >= pair.rows:
         raise UsageError(
-            f"--k {most} needs more than {most} rows and {pair.rows} rows of {pair.a.uri} are "
+            f"--k {most} needs more than {most:,} rows and {pair.rows:,} rows of {pair.a.uri} are "
             "paired; pass a smaller --k or more rows"
         )
     queries = open_queries(queries_a, queries_b, pair)
@@ -149,7 +149,7 @@ def compare(
     request = None
     sources = (a, b, ids_a, ids_b, queries_a, queries_b, rerun)
     if all(isinstance(name, str | os.PathLike | None) for name in sources):
-        names = (_name(source) for source in (ids_a, ids_b, queries_a, queries_b, rerun))
+        names = (_name(source) for source in (ids_a, ids_b, queries_a, queries_b))
         request = Request(on, by_row, column, *names)
     with single_threaded_blas():
         floor = None if again is None else _audit(again, options.plain(), request, queries=None)

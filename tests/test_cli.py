@@ -188,7 +188,7 @@ def test_defaults_are_the_librarys():
         (["a.npy", "near.npy", "--k", "ten"], "--k ten: expected a whole number"),
         (["a.npy", "near.npy", "--k", "10,"], "--k 10,: expected a whole number"),
         (["a.npy", "near.npy", "--k", "10,0"], "--k must be at least 1, not 0"),
-        (["a.npy", "near.npy", "--k", "10,100000"], "--k 100000 needs more than 100000 rows"),
+        (["a.npy", "near.npy", "--k", "10,100000"], "--k 100000 needs more than 100,000 rows"),
         (["a.npy", "near.npy", "--k"], "--k"),
         (["a.npy", "near.npy", "more.npy"], "unexpected extra argument"),
         (["a.npy", "near.npy", "-q", "-v"], "--quiet and --verbose contradict each other"),

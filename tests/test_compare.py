@@ -194,6 +194,21 @@ def test_k_beyond_the_distinct_rows_has_a_reason():
     assert {m.value for m in few.measures_at_k["2"].values()} == {None}
 
 
+@pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("scale", [1e-27, 1e27])
+def test_the_largest_and_smallest_norms_are_measured(metric, scale):
+    a = rows().astype(np.float64) * scale
+    audit = embaudit.compare(a, blurred(rows()).astype(np.float64) * scale, metric=metric)
+    assert audit.verdict == "safe"
+    assert embaudit.compare(a, a, k=np.int64(5)).k == 5
+
+
+def test_arrays_have_no_command_below():
+    audit = embaudit.compare(rows(), blurred(rows()))
+    assert audit.recommendation.commands == []
+    assert "below" not in audit.recommendation.action
+
+
 def test_the_seed_changes_the_sample():
     a, b = rows(3000, 20), blurred(rows(3000, 20), 0.3)
     first, second = (embaudit.compare(a, b, seed=seed) for seed in (0, 1))
@@ -274,7 +289,15 @@ def test_zero_rows_are_dropped_under_cosine_only():
         (rows(), rows(399), {}, ["400", "399"]),
         (rows(), np.zeros((400, 12)), {}, ["zero"]),
         (rows(), np.ones((400, 12)), {}, ["same vector"]),
-        (rows(), rows().astype(float) * 1e200, {}, ["norms from", "expected 1e-60 to 1e+60"]),
+        (rows() * 1e29, rows() * 1e31, {}, ["norms from", "expected 1e-30 to 1e+30"]),
+        (rows(), rows(), {"k": "10"}, ["--k '10': expected a whole number"]),
+        (rows(), rows(), {"k": [10, 1.5]}, ["--k 1.5: expected a whole number"]),
+        (rows(), rows(), {"k": True}, ["--k True: expected a whole number"]),
+        (rows(), rows(), {"seed": 1.5}, ["--seed 1.5: expected a whole number"]),
+        (rows(), rows(), {"threads": 0}, ["threads=0: expected at least 1"]),
+        (rows(), rows(), {"threshold": "x"}, ["--threshold 'x': expected a number"]),
+        ("", rows(), {}, ["an empty path"]),
+        (rows(), rows().astype(float) * 1e200, {}, ["norms from", "expected 1e-30 to 1e+30"]),
         (rows(), rows().astype(float) * 1e-200, {"metric": "dot"}, ["norms from", "rescale"]),
         (rows(10), rows(10, seed=1), {"k": 10}, ["--k 10", "10"]),
         (rows(), rows(), {"k": 0}, ["--k", "at least 1"]),

@@ -129,6 +129,27 @@ def test_what_cannot_be_fitted(options, complaint):
         embaudit.fit_map(rows(), rows(seed=1), **options)
 
 
+def test_what_float32_cannot_hold_is_refused():
+    a = rows().astype(np.float64)
+    fitted = embaudit.fit_map(a * 1e20, a * 1e29, metric="euclidean")
+    with pytest.raises(InputError, match="too large to be mapped to float32"):
+        fitted.transform(a * 1e35)
+
+
+def test_joined_rows_leave_out_what_the_audit_left_out(tmp_path):
+    a = SETS["minilm"].astype(np.float32)
+    a[3, 5] = np.nan
+    for name, x in (("a", a), ("b", SETS["lsa"].astype(np.float32))):
+        np.save(tmp_path / f"{name}.npy", x)
+    paths = [str(tmp_path / f"{name}.npy") for name in "ab"]
+    advice = embaudit.compare(*paths, drop_invalid=True).recommendation
+    done = run_code("\n".join(advice.python), cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    joined = np.load(tmp_path / "joined.npy")
+    assert joined.shape == (1999, 768)
+    assert np.isfinite(joined).all()
+
+
 def test_a_map_needs_rows():
     with pytest.raises(InputError, match="5 distinct paired rows; a map needs at least 8"):
         embaudit.fit_map(rows(5), rows(5, seed=1))

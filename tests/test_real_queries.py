@@ -124,3 +124,14 @@ def test_queries_that_cannot_be_asked(queries_a, queries_b, error, complaint):
     a = np.random.default_rng(0).standard_normal((200, 12))
     with pytest.raises(error, match=complaint):
         embaudit.compare(a, a + 0.1, queries_a=queries_a, queries_b=queries_b)
+
+
+def test_equal_rows_are_not_safe_for_queries_of_two_models(pair):
+    a, _, queries_a, queries_b = pair
+    audit = embaudit.compare(a, a.copy(), queries_a=queries_a, queries_b=queries_b)
+    assert audit.verdict != "safe"
+    assert audit.measures["recall.a_to_b.raw"].value < 0.1
+    assert "real_queries" in {finding.id for finding in audit.findings}
+    assert embaudit.compare(a, a.copy(), queries_a=queries_a, queries_b=queries_a).verdict == "safe"
+    few = embaudit.compare(a[:30], a[:30].copy(), queries_a=queries_a, queries_b=queries_b)
+    assert few.verdict == "inconclusive"

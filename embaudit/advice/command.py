@@ -11,7 +11,9 @@ from embaudit.stages.options import Options
 
 
 def repeat(context: Context, **changes: str | int) -> list[str]:
-    """Return the compare command for the same inputs and options, fit for a shell.
+    """Return the compare command that reaches the same verdict, fit for a shell.
+
+    Questions besides the verdict are not asked again.
 
     Parameters
     ----------
@@ -46,7 +48,6 @@ def inputs(request: Request, options: Options) -> dict[str, object]:
             "column": request.column,
             "queries_a": request.queries_a,
             "queries_b": request.queries_b,
-            "rerun": request.rerun,
             "drop_invalid": options.drop_invalid,
             "keep_duplicates": options.keep_duplicates,
             "metric": str(options.metric),

@@ -33,7 +33,6 @@ class Request:
     ids_b: str | None
     queries_a: str | None
     queries_b: str | None
-    rerun: str | None
 
 
 @dataclass(frozen=True)

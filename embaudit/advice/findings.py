@@ -193,14 +193,14 @@ def _mispaired_rows(context: Context) -> Finding:
 
 def _about_verdict(context: Context) -> Iterator[Finding]:
     decision, evidence = context.decision, context.evidence
-    if decision.reason == "rows_lost":
+    needed = 1.0 - context.options.policy.max_mispaired
+    if decision.reason == "rows_lost" and context.lowest_partners_found < needed:
         share = context.lowest_partners_found
-        needed = 100.0 * (1.0 - context.options.policy.max_mispaired)
         yield finding(
             "warning",
             "rows_lost",
             f"{100 * share:.4g}% of the queried rows find their own partner; at least "
-            f"{needed:.4g}% must, by the lower bound.",
+            f"{100 * needed:.4g}% must, by the lower bound.",
             found=share,
         )
     if decision.reason == "few_rows_to_fit":

@@ -47,12 +47,18 @@ def _restore_the_order(context: Context, order: Order) -> Recommendation:
 
 
 def _compare_directly(context: Context) -> Recommendation:
+    commands = repeat(context)
     return Recommendation(
-        action="Compare the vectors directly and mix them in one index. The command below keeps "
-        "it so in CI.",
+        action="Compare the vectors directly and mix them in one index."
+        + _below(commands, "keeps it so"),
         expected_recall=context.lowest_raw if len(context.evidence.mixed) == 2 else None,
-        commands=repeat(context),
+        commands=commands,
     )
+
+
+def _below(commands: list[str], does: str) -> str:
+    """Return the sentence about a command, where there is one: arrays in memory have none."""
+    return f" The command below {does} in CI." if commands else ""
 
 
 def _accept_the_loss(context: Context) -> Recommendation:
@@ -66,11 +72,12 @@ def _accept_the_loss(context: Context) -> Recommendation:
             action=cures[context.decision.reason],
             expected_recall=min(recall.plain.value for recall in raw),
         )
+    commands = repeat(context, require="degraded")
     return Recommendation(
         action="Compare directly if the loss is acceptable, else store more precise vectors; a map "
-        "would not help. The command below accepts the loss in CI.",
+        "would not help." + _below(commands, "accepts the loss"),
         expected_recall=min(recall.plain.value for recall in raw),
-        commands=repeat(context, require="degraded"),
+        commands=commands,
     )
 
 
@@ -79,16 +86,17 @@ def _fit_a_map(context: Context) -> Recommendation:
     both = len(context.decision.chosen or {}) == 2
     target = "the other side's index" if both else f"{direction[-1].upper()}'s index"
     article = "an" if kind == "orthogonal" else "a"
+    commands = repeat(context, require="align")
     return Recommendation.model_validate(
         {
             "action": f"Do not compare the stored vectors directly. Fit {article} {kind} map on "
-            f"paired rows and search {target} with mapped queries. The command below accepts "
-            "a map in CI.",
+            f"paired rows and search {target} with mapped queries."
+            + _below(commands, "accepts a map"),
             "map": kind,
             "direction": "both" if both else direction,
             "grade": grade(recall.corrected.value),
             "expected_recall": recall.plain.value,
-            "commands": repeat(context, require="align"),
+            "commands": commands,
             "python": snippet.fitting(context, direction, kind),
         }
     )

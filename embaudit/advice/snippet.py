@@ -6,7 +6,12 @@ from embaudit.advice.command import inputs
 from embaudit.advice.context import Context
 
 JOINED = "joined.npy"
-EVIDENCE_ONLY = ("queries_a", "queries_b", "rerun")
+KEPT = (
+    "kept = np.all([np.isfinite(part).all(axis=1) for part in parts], axis=0)",
+    "parts = [part[kept] for part in parts]",
+)
+"""Leaves out what an audit with --drop-invalid leaves out."""
+EVIDENCE_ONLY = ("queries_a", "queries_b")
 """Inputs of an audit that a map is not fitted on."""
 
 
@@ -42,6 +47,7 @@ def concatenation(context: Context) -> list[str]:
         "import embaudit, numpy as np",
         f"pair = embaudit.open_pair({context.a.uri!r}, {context.b.uri!r}{named})",
         "parts = [side.take(range(pair.rows)).astype('float32') for side in (pair.a, pair.b)]",
+        *(KEPT if context.options.drop_invalid else ()),
         "norms = [np.linalg.norm(part, axis=1, keepdims=True) for part in parts]",
         f"np.save({JOINED!r}, np.hstack([p / np.maximum(n, 1e-9) for p, n in zip(parts, norms)]))",
     ]

@@ -59,6 +59,11 @@ def _mispaired(context: Context) -> str:
 
 
 def _unrelated(context: Context) -> str:
+    if context.row_causes.order is not None:
+        return (
+            "Rows do not correspond as they are paired: B holds the rows of A in another order, or "
+            "some rows later."
+        )
     return (
         "No trace of row correspondence: partners rank like random rows under every map, and "
         "rows have no neighbours in common beyond chance."

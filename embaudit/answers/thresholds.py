@@ -118,7 +118,7 @@ def _refuse_useless(threshold: float, metric: Metric, halves: tuple[_Half, _Half
     what = "distances" if metric is Metric.EUCLIDEAN else "scores"
     raise UsageError(
         f"--threshold {threshold:g}: {'every one' if passing else 'none'} of {total:,} sampled "
-        f"pairs of A passes it; their {metric} {what} lie from {low:.4g} to {high:.4g}"
+        f"pairs of A passes it; their {metric} {what} lie from {low:.6g} to {high:.6g}"
     )
 
 

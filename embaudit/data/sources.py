@@ -77,6 +77,8 @@ def open_set(source: Source, *, column: str | None = None) -> EmbeddingSet:
 
 
 def _open_path(uri: str, column: str | None) -> EmbeddingSet:
+    if not uri:
+        raise UsageError("an empty path; name a file")
     path, named = _split_column(uri)
     if named is not None and column not in (None, named):
         raise UsageError(f"{uri}: --column {column!r} contradicts {named!r}; name one of them")

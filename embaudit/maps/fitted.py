@@ -61,7 +61,7 @@ class FittedMap:
         Raises
         ------
         InputError
-            For another shape, and for NaN or inf.
+            For another shape, for NaN or inf, and for rows so large that float32 holds no result.
         """
         rows = np.asarray(rows)
         check_array(rows.shape, rows.dtype, "<rows>")
@@ -70,5 +70,7 @@ class FittedMap:
             raise InputError(f"<rows>: dimension {rows.shape[1]}; the map takes {p}")
         if not np.isfinite(rows).all():
             raise InputError("<rows>: hold NaN or inf; leave those rows out")
-        mapped = self.affine.transform(prepare(rows, self.metric, self.scale))
-        return np.asarray(mapped / self.scale, dtype=np.float32)
+        mapped = self.affine.transform(prepare(rows, self.metric, self.scale)) / self.scale
+        if np.abs(mapped).max() > np.finfo(np.float32).max:
+            raise InputError("<rows>: too large to be mapped to float32; rescale the vectors")
+        return mapped.astype(np.float32)

@@ -17,6 +17,7 @@ PROVEN = 0.01
 """Median rank of stored vectors from which paired rows have no tail: ranks above 0.5 then come from
 mispaired rows alone, which few rows show five times as well as ranks above 0.9."""
 ATOM = 0.02
+"""Ranks of rows that find their partner."""
 LEAST_KIND = 0.2
 """Share of the rows with a rank below `ATOM`, and of the others, all uniform, that makes two kinds.
 """
@@ -137,10 +138,11 @@ def two_kinds(ranks: Vector) -> bool:
 
     Where the spaces are turned or weakly related, ranks decline smoothly instead.
     """
-    middle = int(((ranks > 0.1) & (ranks <= 0.5)).sum())
-    far = int((ranks > 0.5).sum())
-    declines = (middle - 0.8 * far) / math.sqrt(max(1.0, middle + 0.64 * far))
-    kinds = (float((ranks <= ATOM).mean()), 2.0 * far / len(ranks))
+    middle = int(((ranks > 0.1) & (ranks <= SUSPECT)).sum())
+    far = int((ranks > SUSPECT).sum())
+    width = (SUSPECT - 0.1) / (1.0 - SUSPECT)
+    declines = (middle - width * far) / math.sqrt(max(1.0, middle + width**2 * far))
+    kinds = (float((ranks <= ATOM).mean()), far / (1.0 - SUSPECT) / len(ranks))
     return min(kinds) >= LEAST_KIND and declines <= FLAT_Z and tail_is_flat(ranks)
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
+from typing import SupportsIndex
 
 from embaudit.datatypes import Metric, Progress, SilentProgress
 from embaudit.errors import UsageError, did_you_mean
@@ -39,7 +42,7 @@ class Options:
 
     def plain(self) -> Options:
         """Return the options without the questions that are asked besides the verdict."""
-        return replace(self, threshold=None, index_size=None)
+        return replace(self, ks=self.ks[:1], threshold=None, index_size=None)
 
     @classmethod
     def checked(
@@ -63,7 +66,9 @@ class Options:
         UsageError
             For a value that is not possible; names the option.
         """
-        if seed < 0:
+        if threads is not None and _whole("threads", threads) < 1:
+            raise UsageError(f"threads={threads}: expected at least 1")
+        if _whole("--seed", seed) < 0:
             raise UsageError(f"--seed must be at least 0, not {seed}")
         known = _known_metric(metric)
         return cls(
@@ -82,14 +87,23 @@ class Options:
 
 def _distinct(k: int | Sequence[int]) -> tuple[int, ...]:
     """Return the numbers of neighbours, each once, in the order given."""
-    ks = tuple(dict.fromkeys([k] if isinstance(k, int) else k))
+    several = k if isinstance(k, Iterable) and not isinstance(k, str) else [k]
+    ks = tuple(dict.fromkeys(_whole("--k", one) for one in several))
     if not ks or min(ks) < 1:
         raise UsageError(f"--k must be at least 1, not {min(ks, default='nothing')}")
     return ks
 
 
+def _whole(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise UsageError(f"{name} {value!r}: expected a whole number")
+    return operator.index(value)
+
+
 def _possible(threshold: float, metric: Metric) -> float:
     """Return a threshold that lies in the metric's range."""
+    if not isinstance(threshold, Real):
+        raise UsageError(f"--threshold {threshold!r}: expected a number")
     ranges = {
         Metric.COSINE: (-1.0 <= threshold <= 1.0, "a cosine from -1 to 1"),
         Metric.DOT: (math.isfinite(threshold), "a finite inner product"),

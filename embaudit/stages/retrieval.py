@@ -151,7 +151,8 @@ def measure_retrieval(
     """Search, judge and decide; double the queries while more of them could decide.
 
     Rows are the queries. Where real `queries` are given, recalls and mixed indexes are theirs, and
-    rows are asked for what needs them: partners and shared neighbours.
+    rows are asked for what needs them: partners and shared neighbours. Equal bytes of the rows
+    then decide nothing: queries may come from two models all the same.
     """
     options = population.options
     fewest = 4 * options.k + 2
@@ -160,7 +161,7 @@ def measure_retrieval(
         ledger.skip(applicable(True), reason)
         for k in options.ks[1:]:
             ledger.at(k).skip(depending_on_k(True), reason)
-        evidence = _evidence(population)
+        evidence = _evidence(population, queries is None)
         return RetrievalStage(evidence, decide(evidence, options.policy))
     search = NeighbourSearch(
         pair=population.pair,
@@ -183,7 +184,7 @@ def measure_retrieval(
             mispairing = ranks.judged(rows.results)
         pairing = _pairing(mispairing, ranks.judged_raw())
         found = _found(population, rows, asked)
-        evidence = _evidence(population, found, pairing, without_partner)
+        evidence = _evidence(population, queries is None, found, pairing, without_partner)
         decision = decide(evidence, options.policy)
         growing = [sample for sample in (rows, asked) if sample is not None and sample.left]
         if not decision.open or not growing:
@@ -193,7 +194,7 @@ def measure_retrieval(
                 sample.grow()
     _record(population, found, evidence, ledger)
     without = None
-    if decision.reason == "mispaired":
+    if decision.reason == "mispaired" and queries is None:
         without = _without_suspects(population, found, mispairing)
     return RetrievalStage(
         evidence=evidence,
@@ -277,6 +278,7 @@ def _pairing(best: Mispairing, raw: Mispairing | None) -> PairingEvidence:
 
 def _evidence(
     population: Population,
+    rows_are_queries: bool,
     found: _Found | None = None,
     pairing: PairingEvidence | None = None,
     without_partner: float = 0.0,
@@ -307,7 +309,9 @@ def _evidence(
         fit_rows=population.n - population.n // FOLDS,
         dims=population.dims,
         k=population.options.k,
-        identical=population.scan.identical and population.pair.only_in == (0, 0),
+        identical=(
+            rows_are_queries and population.scan.identical and population.pair.only_in == (0, 0)
+        ),
         matched_fraction=population.pair.matched_fraction,
         without_partner=without_partner,
         recalls=recalls,
@@ -349,7 +353,8 @@ def _without_suspects(
             corrected = np.minimum(1.0, clean.values[mixed_id(side)] / paired_share)
             clean.values[mixed_id(side)] = corrected
     none, all_of_them = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)
-    evidence = _evidence(population, _Found(clean, clean, population.n, found.alpha))
+    own = _Found(clean, clean, population.n, found.alpha)
+    evidence = _evidence(population, False, own)
     assumed = replace(
         evidence,
         partners=dict.fromkeys(evidence.partners, all_of_them),
