@@ -9,7 +9,7 @@ check:  ## Lint and types.
 	mypy
 
 test:  ## All tests.
-	pytest
+	pytest -n auto
 
 bench:  ## Verdicts of pairs whose answer is known, then seconds and memory of a large pair.
 	python -m benchmarks.verdicts

@@ -230,7 +230,7 @@ def test_arrow(tmp_path, kind, stream, batch, compression, beside):
     options = {"stream": stream, "batch": batch, "compression": compression}
     found = open_set(write_arrow(tmp_path / "a.arrow", table, **options))
     assert_set(found, array)
-    assert found.ids("id").value_at(200) == 200
+    assert found.ids("id").names.value_at(200) == 200
     sliced = write_arrow(tmp_path / "b.arrow", table.slice(17, 200), **options)
     assert_reads(open_set(sliced), array[17:217], [(0, 3), (3, 200)])
 
@@ -332,7 +332,7 @@ def test_ids_and_row_order_of_arrow_files(tmp_path):
     b = open_set(
         write_arrow(tmp_path / "b.arrow", table.take(list(range(ROWS))[::-1]), stream=True)
     )
-    assert [a.ids("id").value_at(row) for row in (0, 256)] == ["item 0", "item 256"]
+    assert [a.ids("id").names.value_at(row) for row in (0, 256)] == ["item 0", "item 256"]
     np.testing.assert_array_equal(a.ids("id").hashes[::-1], b.ids("id").hashes)
     with pytest.raises(InputError, match=r"rows differ in order.*'item 256' against 'item 0'"):
         check_row_order(a, b)

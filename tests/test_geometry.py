@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import embaudit
 from benchmarks.pairs import GEOMETRY, load, rotation
+from embaudit.advice.causes.noise import noise_to_signal
 from embaudit.measures.rounding import rounding
 
 SETS = {name: rows[:1000] for name, rows in load().items()}
@@ -72,6 +73,35 @@ def test_flipped_signs_are_no_permutation():
     assert np.array_equal(undo(one, TEXT * SIGNS), TEXT)
 
 
+def with_dead_columns():
+    """Return TEXT with three columns of zeros, and an order that puts one of them last."""
+    text = TEXT[:500].copy()
+    text[:, [20, 60, 90]] = 0
+    return text, np.append(np.setdiff1d(np.arange(120), [60])[::-1], 60)
+
+
+def test_a_dead_column_that_moved_to_the_end_is_no_padding():
+    text, order = with_dead_columns()
+    for a, b in ((text, text[:, order]), (text[:, order], text)):
+        (one,) = only(a, b, "columns_permuted")
+        assert np.array_equal(undo(one, b), a)
+
+
+def test_moved_columns_before_padding_are_put_back():
+    text, order = with_dead_columns()
+    b = np.pad(text[:, order], ((0, 0), (0, 30)))
+    padded, one = only(text, b, "zero_padded", "columns_permuted")
+    assert padded.columns == 30
+    assert np.array_equal(undo(one, b), text)
+
+
+def test_flipped_signs_before_padding_are_put_back():
+    text = TEXT[:500]
+    b = np.pad(text * SIGNS, ((0, 0), (0, 30)))
+    _, one = only(text, b, "zero_padded", "signs_flipped")
+    assert np.array_equal(undo(one, b), text)
+
+
 @pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
 def test_two_swapped_columns_among_many(metric):
     swapped = TEXT[:, [1, 0, *range(2, 120)]]
@@ -124,6 +154,14 @@ def test_a_scale_is_measured(scale):
 def test_noise_makes_no_scale():
     only(TEXT, noisy(TEXT, 0.3), "noisy_copy", metric="euclidean")
     only(noisy(TEXT, 0.3), TEXT, "noisy_copy", metric="euclidean")
+
+
+def test_a_scale_for_each_column_is_no_constant_scale():
+    only(TEXT / np.maximum(TEXT.std(axis=0), 1e-6), TEXT)
+
+
+def test_shrinkage_is_no_scale():
+    only((TEXT + SETS["minilm_ft120"][:, :120]) / 2, TEXT, metric="euclidean")
 
 
 def test_an_offset_is_measured():
@@ -183,6 +221,13 @@ def test_a_projection():
     assert one.explained > 0.999
 
 
+def test_a_projection_behind_zeros():
+    axes = np.linalg.svd(TEXT - TEXT.mean(axis=0), full_matrices=False)[2][:40]
+    b = np.pad(TEXT @ axes.T, ((0, 0), (0, 80)))
+    padded, one = only(TEXT, b, "zero_padded", "projected", metric="euclidean")
+    assert (padded.dims, one.side) == (40, "b")
+
+
 @pytest.mark.parametrize("side", ["a", "b"])
 def test_zeros_behind_the_columns(side):
     padded = np.pad(TEXT, ((0, 0), (0, 30)))
@@ -213,6 +258,13 @@ def test_one_scale_int8(scale):
     assert eval(one.decode, {"b": codes.astype(float)}) == pytest.approx(TEXT, abs=0.6 / scale)
 
 
+@pytest.mark.parametrize("points", [16, 24, 64])
+def test_a_coarse_grid_in_the_other_side_s_unit(points):
+    (one,) = only(TEXT, (np.round(points * TEXT) / points).astype(np.float32), "quantised")
+    assert one.step == pytest.approx(1 / points, rel=0.005)
+    assert one.scale == pytest.approx(1, rel=0.005)
+
+
 def test_a_zero_point():
     codes = np.round((TEXT + 0.3) * 400).clip(0, 255).astype(np.uint8)
     found = named(embaudit.compare(TEXT, codes))["quantised"]
@@ -235,15 +287,25 @@ def test_signs_only():
 
 
 @settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 1000), step=st.floats(1e-3, 0.5), zero=st.integers(-100, 100))
+@given(seed=st.integers(0, 1000), step=st.floats(1e-3, 1.0), zero=st.integers(-100, 100))
 def test_the_grid_is_recovered(seed, step, zero):
     x = np.random.default_rng(seed).standard_normal((500, 6))
     found = rounding(np.round(x / step) + zero, x)
     assert found is not None
-    assert found.step == pytest.approx(step, rel=0.05)
+    assert found.step == pytest.approx(step, rel=0.01)
     assert found.distance == pytest.approx(0.25, abs=0.03)
     if abs(zero) > 2:
         assert found.zero_point == pytest.approx(zero, abs=max(1.0, 0.1 / step))
+
+
+@pytest.mark.parametrize("deviations", [1.5, 2.0, 3.0])
+def test_clipped_codes_keep_their_step(deviations):
+    x = np.random.default_rng(0).standard_normal((1000, 20))
+    step = deviations / 127
+    found = rounding(np.round(x / step).clip(-127, 127), x)
+    assert found is not None
+    assert found.step == pytest.approx(step, rel=0.005)
+    assert found.zero_point == 0.0
 
 
 def test_other_noise_is_no_rounding():
@@ -284,6 +346,36 @@ def test_foreign_rows_are_no_noise():
     changed = TEXT.copy()
     changed[::12] = TEXT[::-12][: len(changed[::12])]
     only(TEXT, changed)
+
+
+@pytest.mark.parametrize(("share", "strength"), [(0.01, 0.001), (0.05, 0.001), (0.05, 0.1)])
+def test_a_few_rows_of_another_model_are_not_counted_as_noise(share, strength):
+    b = noisy(TEXT, strength)
+    foreign = np.random.default_rng(0).choice(1000, round(share * 1000), replace=False)
+    b[foreign] = 3 * SETS["lsa"][foreign, :120]
+    found = named(embaudit.compare(TEXT, b))
+    if strength == 0.001:
+        assert "noisy_copy" not in found
+    else:
+        assert found["noisy_copy"].noise_to_signal == pytest.approx(strength, rel=0.15)
+
+
+def test_what_a_map_undoes_is_no_noise():
+    whole = SETS["minilm"][:600]
+    audit = embaudit.compare(np.maximum(whole, 0), whole)
+    assert audit.verdict == "align"
+    assert "noisy_copy" not in named(audit)
+
+
+@given(st.floats(0.01, 10.0))
+def test_noise_to_signal_of_a_cosine(ratio):
+    assert noise_to_signal(1 / np.sqrt(1 + ratio**2)) == pytest.approx(ratio)
+    assert noise_to_signal(1.0 + 1e-16) == 0.0
+
+
+@pytest.mark.parametrize("cosine", [0.0, -0.5, -1.0])
+def test_partners_that_do_not_agree_have_no_noise(cosine):
+    assert noise_to_signal(cosine) is None
 
 
 def test_equal_files_have_no_cause():

@@ -148,6 +148,28 @@ def test_a_join_is_that_of_a_dictionary(data, integers):
     assert_joined(pair, ids_a, vectors_a, ids_b, vectors_b)
 
 
+@pytest.mark.parametrize("suffix", [".txt", ".npy"])
+def test_rows_are_named_by_the_ids_of_a_file(tmp_path, suffix):
+    ids = id_file(tmp_path / f"ids{suffix}", IDS)
+    pair = pair_by_id(ArraySet(VECTORS), ArraySet(VECTORS), ids_a=ids, ids_b=IDS[::-1])
+    assert pair.name(7) == "'item-7'"
+    assert pair.ids.values(np.array([299, 0, 0])) == ["item-299", "item-0", "item-0"]
+
+
+def test_large_integers_are_named_as_they_are():
+    ids = np.arange(ROWS, dtype=np.uint64) + np.uint64(2**63)
+    pair = pair_by_id(ArraySet(VECTORS), ArraySet(VECTORS), ids_a=ids, ids_b=ids[::-1])
+    assert pair.name(3) == str(2**63 + 3)
+
+
+def test_a_file_of_ids_that_changes_is_refused(tmp_path):
+    path = id_file(tmp_path / "ids.txt", IDS)
+    pair = pair_by_id(ArraySet(VECTORS), ArraySet(VECTORS), ids_a=path, ids_b=IDS)
+    path.write_text("other\n" * ROWS)
+    with pytest.raises(InputError, match=r"ids\.txt: changed while"):
+        pair.name(0)
+
+
 def test_arrays_of_ids():
     a, b = ArraySet(VECTORS), ArraySet(VECTORS[::-1].copy())
     for ids in (np.array(IDS), np.array(IDS, bytes), np.arange(ROWS), [s.encode() for s in IDS]):

@@ -156,10 +156,52 @@ def test_the_refusal_names_the_file(tmp_path):
         embaudit.compare(str(tmp_path / "full.npy"), str(tmp_path / "bits.npy"))
 
 
-def test_two_packed_sides_are_refused():
+def test_two_sides_that_look_packed_are_warned_of_and_not_refused():
     a, b = (np.packbits(SETS[name] > 0, axis=1) for name in ("minilm", "minilm_w8"))
-    with pytest.raises(InputError, match=r"eight packed bits each.*unpackbits"):
-        embaudit.compare(a, b)
+    warned = [one for one in embaudit.compare(a, b).findings if one.id == "packed_bits"]
+    assert [(one.side, one.severity) for one in warned] == [("a", "warning"), ("b", "warning")]
+    for one, stored in zip(warned, (a, b), strict=True):
+        line = one.message.split("compare ")[1].rstrip(".")
+        unpacked = eval(line, {"np": np, one.side: stored})
+        assert np.array_equal(unpacked > 0, np.unpackbits(stored, axis=1) == 1)
+
+
+def joined_categories(categories=50, parts=16, width=24, rows=1000, seed=0):
+    """Return int8 rows that join one of some embeddings in each of their parts."""
+    generator = np.random.default_rng(seed)
+    tables = generator.uniform(-127, 127, (parts, categories, width))
+    chosen = generator.integers(0, categories, (rows, parts))
+    joined = [table[index] for table, index in zip(tables, chosen.T, strict=True)]
+    return np.round(np.concatenate(joined, axis=1)).astype(np.int8)
+
+
+def moved(codes, share, highest=1, seed=1):
+    """Return codes, a share of them moved by at most some steps."""
+    generator = np.random.default_rng(seed)
+    steps = generator.integers(-highest, highest + 1, codes.shape)
+    steps[generator.random(codes.shape) >= share] = 0
+    return np.clip(codes + steps, -127, 127).astype(np.int8)
+
+
+@pytest.mark.parametrize("share", [0.02, 1.0])
+def test_rows_that_share_parts_are_compared_as_numbers(share):
+    codes = joined_categories()
+    audit = embaudit.compare(codes, moved(codes, share))
+    assert audit.verdict == "safe"
+    assert "packed_bits" not in {one.id for one in audit.findings}
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    categories=st.sampled_from([5, 20, 50, 200]),
+    parts=st.sampled_from([4, 16, 48]),
+    share=st.sampled_from([0.0, 0.1, 1.0]),
+    highest=st.integers(1, 8),
+)
+def test_joined_categories_never_look_packed(seed, categories, parts, share, highest):
+    codes = joined_categories(categories, parts, 384 // parts, seed=seed)
+    assert not looks_packed(moved(codes, share, highest))
 
 
 def test_one_side_that_looks_packed_is_warned_of():

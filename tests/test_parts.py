@@ -170,7 +170,7 @@ class TestKeys:
         found = open_set("parts")
         assert found.key_columns() == {"id": KeyKind.INTEGER, "name": KeyKind.TEXT}
         ids = found.ids("name")
-        assert [ids.value_at(row) for row in (0, 39, 40, 41, 256)] == [
+        assert [ids.names.value_at(row) for row in (0, 39, 40, 41, 256)] == [
             NAMES[row] for row in (0, 39, 40, 41, 256)
         ]
         assert found.key_at("id", 200) == 200

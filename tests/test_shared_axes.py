@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.pairs import load, rotation
-from embaudit.measures.shared_axes import SharedAxes, centred_cosine, typical_cosine
+from embaudit.measures.shared_axes import (
+    SharedAxes,
+    centred_cosine,
+    trimmed_cosine,
+    typical_cosine,
+)
 
 SETS = load()
 
@@ -118,6 +123,17 @@ def test_trailing_zeros_on_one_side_are_padding_and_on_both_are_not():
     assert SharedAxes.of(wide, both).padding == (0, 2)
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10_000), dead=st.integers(0, 5), padding=st.integers(0, 5))
+def test_dead_columns_that_moved_are_no_padding(seed, dead, padding):
+    generator = np.random.default_rng(seed)
+    a = rows(200, 12, seed)
+    a[:, generator.permutation(12)[:dead]] = 0.0
+    b = np.pad(a[:, generator.permutation(12)], ((0, 0), (0, padding)))
+    assert SharedAxes.of(a, b).padding == (0, padding)
+    assert SharedAxes.of(b, a).padding == (padding, 0)
+
+
 def test_few_rows_match_nothing():
     assert SharedAxes.of(rows(40), rows(40)).match is None
 
@@ -131,3 +147,14 @@ def test_cosines_are_medians_over_rows():
     assert centred_cosine(x, 2 * x + 7) == pytest.approx(1.0)
     plain = [u @ v / np.linalg.norm(u) / np.linalg.norm(v) for u, v in zip(x, x + 1, strict=True)]
     assert typical_cosine(x, x + 1) == pytest.approx(np.median(plain))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.05, 0.1])
+def test_a_few_foreign_partners_do_not_move_the_trimmed_cosine(share):
+    x = rows(2000, 20) + 3.0
+    y = x + 0.1 * rows(2000, 20, seed=1)
+    foreign = round(share * len(x))
+    changed = y.copy()
+    changed[:foreign] = rows(foreign, 20, seed=2)
+    assert trimmed_cosine(x, changed) == pytest.approx(centred_cosine(x, y), abs=2e-4)
+    assert trimmed_cosine(x[:0], y[:0]) == 0.0

@@ -1,4 +1,4 @@
-"""How a finding is made."""
+"""How a finding is made, and words that several of them share."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def finding(
     return Finding.model_validate(
         {"id": identifier, "severity": severity, "message": message, **data}
     )
+
+
+def counted_rows(count: int) -> str:
+    """Return ``"1 row"``, or the count and ``"rows"``."""
+    return "1 row" if count == 1 else f"{count:,} rows"

@@ -8,7 +8,7 @@ import numpy as np
 
 from embaudit.advice.causes import causes
 from embaudit.advice.context import Context, percent
-from embaudit.advice.finding import finding
+from embaudit.advice.finding import counted_rows, finding
 from embaudit.advice.slices import about_slices
 from embaudit.datatypes import Metric, Verdict
 from embaudit.measures.neighbors import OVERLAP, RAW, recall_id
@@ -73,7 +73,8 @@ def _about_rows(context: Context) -> Iterator[Finding]:
             yield finding(
                 "info",
                 "unmatched_rows",
-                f"{side.uri}: {_rows(unmatched)} of {side.rows:,} without a partner left out.",
+                f"{side.uri}: {counted_rows(unmatched)} of {side.rows:,} without a partner left "
+                "out.",
                 side=name,
                 rows=unmatched,
             )
@@ -110,7 +111,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
             yield finding(
                 "warning",
                 "nonfinite_rows",
-                f"{side.uri}: {_rows(side.nonfinite_rows)} with NaN or inf dropped.",
+                f"{side.uri}: {counted_rows(side.nonfinite_rows)} with NaN or inf dropped.",
                 side=name,
                 rows=side.nonfinite_rows,
             )
@@ -118,7 +119,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
             yield finding(
                 "warning",
                 "zero_rows",
-                f"{side.uri}: {_rows(side.zero_rows)} without direction (all zero) dropped.",
+                f"{side.uri}: {counted_rows(side.zero_rows)} without direction (all zero) dropped.",
                 side=name,
                 rows=side.zero_rows,
             )
@@ -292,7 +293,3 @@ def _about_metrics(context: Context) -> Iterator[Finding]:
             f"neighbours within {side}. Audit with the metric you search with."
         )
     yield finding("info", "metric_choice", message, least_agreement=kept, metric=row.metric)
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"

@@ -125,6 +125,8 @@ def _fix_the_pairing(context: Context) -> Recommendation:
     if parts is not None:
         return Recommendation(
             action="Re-embed the rows that look like another model's vectors, then compare again."
+            if parts.known
+            else "Re-embed the rows of one of the two models, then compare again."
         )
     return Recommendation(
         action="Restore the row order or drop the rows that do not correspond, then compare again."

@@ -26,7 +26,7 @@ from embaudit.data.arrow_columns import (
 from embaudit.data.buffers import BufferRing, recut
 from embaudit.data.embedding_set import check_array
 from embaudit.data.files import FileStamp
-from embaudit.data.ids import Ids, KeyHashes, KeyKind
+from embaudit.data.ids import IdNames, Ids, KeyHashes, KeyKind
 from embaudit.data.keyed import KeyedSet, repeats
 from embaudit.datatypes import Mask, Rows, Span, Stored
 from embaudit.errors import InputError
@@ -165,13 +165,8 @@ class ColumnarSet(KeyedSet, Generic[File]):
                         "every row needs an id"
                     )
                 hashes.append(hash_keys(keys, kind))
-        return Ids(
-            self.uri,
-            kind,
-            np.concatenate(hashes),
-            partial(self.key_at, column),
-            partial(self.keys_at, column),
-        )
+        names = IdNames(partial(self.key_at, column), partial(self.keys_at, column))
+        return Ids(self.uri, kind, np.concatenate(hashes), names)
 
     def key_at(self, column: str, row: int) -> int | str | bytes:
         """Return the value of one row, reading its row group only."""

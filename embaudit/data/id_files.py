@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embaudit.data.files import FileStamp, brief
-from embaudit.data.ids import Ids, KeyKind, hash_integers, hash_texts
+from embaudit.data.ids import IdNames, Ids, KeyKind, hash_integers, hash_texts
+from embaudit.datatypes import Rows
 from embaudit.errors import InputError
 
 IdSource: TypeAlias = str | os.PathLike[str] | Sequence[str] | Sequence[int] | NDArray[np.generic]
@@ -40,25 +41,22 @@ def read_ids(source: IdSource, rows: int, of: str) -> Ids:
     InputError
         When the file is unreadable, holds something else, or has another length.
     """
-    if isinstance(source, str | os.PathLike):
-        uri = os.fsdecode(source)
-        stamp = FileStamp.of(Path(uri), uri)
-        values: _Values
-        with stamp.reading("ids", ValueError, EOFError):
-            values = _npy(stamp) if stamp.path.suffix.lower() == ".npy" else _lines(stamp)
-    else:
-        uri, values = f"<ids of {of}>", _given(source)
-    if isinstance(values, np.ndarray) and values.ndim != 1:
-        raise InputError(f"{uri}: ids of shape {values.shape}; {EXPECTED}")
-    if len(values) != rows:
-        raise InputError(f"{uri}: {len(values):,} ids for the {rows:,} rows of {of}; {EXPECTED}")
-    return _ids(uri, values)
+    if not isinstance(source, str | os.PathLike):
+        return _ids(f"<ids of {of}>", _given(source), rows, of)
+    uri = os.fsdecode(source)
+    stamp = FileStamp.of(Path(uri), uri)
+    if stamp.path.suffix.lower() != ".npy":
+        return _text_ids(stamp, rows, of)
+    with stamp.reading("ids", ValueError, EOFError):
+        values = _npy(stamp)
+    return _ids(uri, values, rows, of)
 
 
 class _Lines:
-    """The lines of a text file, as one string of bytes and where each line starts.
+    """The lines of a text file without their ends, as one string of bytes and where each starts.
 
-    A list of lines takes five times the memory of their bytes.
+    A list of lines takes five times the memory of their bytes. One empty line at the end does not
+    count.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -81,10 +79,9 @@ class _Lines:
             yield from (line.rstrip(b"\r") for line in lines)
 
 
-_Values: TypeAlias = NDArray[np.generic] | list[bytes] | _Lines
-
-
-def _given(source: Sequence[str] | Sequence[int] | NDArray[np.generic]) -> _Values:
+def _given(
+    source: Sequence[str] | Sequence[int] | NDArray[np.generic],
+) -> NDArray[np.generic] | list[bytes]:
     """Return ids from memory; numpy would cut the NULs off the end of texts."""
     if isinstance(source, np.ndarray):
         return source
@@ -93,27 +90,52 @@ def _given(source: Sequence[str] | Sequence[int] | NDArray[np.generic]) -> _Valu
     return np.asarray(source)
 
 
-def _ids(uri: str, values: _Values) -> Ids:
-    texts: list[bytes] | _Lines
-    if not isinstance(values, np.ndarray):
-        texts = values
-    elif values.dtype.kind in "iu":
-        integers = hash_integers(values)
-        return Ids(uri, KeyKind.INTEGER, integers, lambda row: int(integers[row]))
-    elif values.dtype.kind in "US":
-        texts = [_encoded(value) for value in values.tolist()]
-    else:
-        raise InputError(f"{uri}: ids of dtype {brief(values.dtype)}; {EXPECTED}")
-    return Ids(
-        uri,
-        KeyKind.TEXT,
-        hash_texts(texts, len(texts)),
-        lambda row: texts[row].decode("utf-8", "backslashreplace"),
-    )
+def _ids(uri: str, values: NDArray[np.generic] | list[bytes], rows: int, of: str) -> Ids:
+    """Return ids that are in memory."""
+    if isinstance(values, np.ndarray):
+        if values.ndim != 1:
+            raise InputError(f"{uri}: ids of shape {values.shape}; {EXPECTED}")
+        if values.dtype.kind not in "iuUS":
+            raise InputError(f"{uri}: ids of dtype {brief(values.dtype)}; {EXPECTED}")
+    _require_one_a_row(len(values), rows, uri, of)
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
+        names = IdNames(lambda row: int(values[row]))
+        return Ids(uri, KeyKind.INTEGER, hash_integers(values), names)
+    listed = values.tolist() if isinstance(values, np.ndarray) else values
+    texts = [_encoded(value) for value in listed]
+    names = IdNames(lambda row: _decoded(texts[row]))
+    return Ids(uri, KeyKind.TEXT, hash_texts(texts, rows), names)
+
+
+def _text_ids(stamp: FileStamp, rows: int, of: str) -> Ids:
+    """Return the lines of a file as ids; it is read again when rows are named."""
+    with stamp.reading("ids"):
+        lines = _Lines(stamp.path.read_bytes())
+    for row, line in enumerate(lines):
+        if not line.strip():
+            raise InputError(f"{stamp.uri}: line {row + 1} is empty; {EXPECTED}")
+    _require_one_a_row(len(lines), rows, stamp.uri, of)
+
+    def values_at(wanted: Rows) -> list[int | str | bytes]:
+        with stamp.reading("ids"):
+            again = _Lines(stamp.path.read_bytes())
+        return [_decoded(again[row]) for row in wanted.tolist()]
+
+    names = IdNames(lambda row: values_at(np.array([row]))[0], values_at)
+    return Ids(stamp.uri, KeyKind.TEXT, hash_texts(lines, rows), names)
+
+
+def _require_one_a_row(count: int, rows: int, uri: str, of: str) -> None:
+    if count != rows:
+        raise InputError(f"{uri}: {count:,} ids for the {rows:,} rows of {of}; {EXPECTED}")
 
 
 def _encoded(value: str | bytes) -> bytes:
     return value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+
+
+def _decoded(value: bytes) -> str:
+    return value.decode("utf-8", "backslashreplace")
 
 
 def _npy(stamp: FileStamp) -> NDArray[np.generic]:
@@ -140,12 +162,3 @@ def _npy(stamp: FileStamp) -> NDArray[np.generic]:
             )
     loaded: NDArray[np.generic] = np.load(stamp.path, allow_pickle=False)
     return loaded
-
-
-def _lines(stamp: FileStamp) -> _Lines:
-    """Return the lines without their ends; one empty line at the end does not count."""
-    lines = _Lines(stamp.path.read_bytes())
-    for row, line in enumerate(lines):
-        if not line.strip():
-            raise InputError(f"{stamp.uri}: line {row + 1} is empty; {EXPECTED}")
-    return lines

@@ -34,26 +34,17 @@ SHOWN_CHARACTERS = 40
 
 
 @dataclass(frozen=True)
-class Ids:
-    """One id a row, held as 8 bytes each.
+class IdNames:
+    """Finds ids again where they are stored, to name rows by them.
 
     Attributes
     ----------
-    uri : str
-        Where they come from; the prefix of every error message.
-    kind : KeyKind
-        Ids of different kinds never meet.
-    hashes : int64 array, shape (rows,)
-        Comparable within this process only, except for integers.
     value_at : callable
         Returns the id of a row as it is stored.
     values_at : callable or None
-        Returns those of many rows at once, where that is quicker than one by one.
+        Returns those of ascending distinct rows, where that is quicker than one by one.
     """
 
-    uri: str
-    kind: KeyKind
-    hashes: KeyHashes
     value_at: Callable[[int], int | str | bytes]
     values_at: Callable[[Rows], list[int | str | bytes]] | None = None
 
@@ -68,6 +59,32 @@ class Ids:
     def shown(self, row: int) -> str:
         """Return the id of a row for a message."""
         return brief(repr(self.value_at(row)), SHOWN_CHARACTERS)
+
+
+@dataclass(frozen=True)
+class Ids:
+    """One id a row, held as 8 bytes each.
+
+    Attributes
+    ----------
+    uri : str
+        Where they come from; the prefix of every error message.
+    kind : KeyKind
+        Ids of different kinds never meet.
+    hashes : int64 array, shape (rows,)
+        Comparable within this process only, except for integers.
+    names : IdNames
+        The ids themselves.
+    """
+
+    uri: str
+    kind: KeyKind
+    hashes: KeyHashes
+    names: IdNames
+
+    def shown(self, row: int) -> str:
+        """Return the id of a row for a message."""
+        return self.names.shown(row)
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,7 @@ class Matches:
 
 def hash_integers(values: NDArray[np.generic]) -> KeyHashes:
     """Return 8 bytes for each id: the integer itself."""
-    return np.asarray(values.astype(np.int64))
+    return np.asarray(values.astype(np.int64, copy=False))
 
 
 def hash_texts(values: Iterable[bytes], count: int) -> KeyHashes:

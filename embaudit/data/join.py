@@ -92,8 +92,11 @@ def pair_by_id(
     keys_a = _ids_of(a, on, ids_a, "--ids-a")
     keys_b = _ids_of(b, on, ids_b, "--ids-b")
     matches = match(keys_a, keys_b)
+    names = keys_a.names
+    # The hashes have served, and a copied set needs the memory.
+    del keys_a, keys_b
     return Pair(
-        reordered(a, matches.rows_a), reordered(b, matches.rows_b), matches, keys_a, stored=(a, b)
+        reordered(a, matches.rows_a), reordered(b, matches.rows_b), matches, names, stored=(a, b)
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.data.ids import Ids, Matches
+from embaudit.data.ids import IdNames, Matches
 from embaudit.datatypes import Rows, Span, Stored
 
 
@@ -21,7 +21,7 @@ class Pair:
         Sets of equal row count.
     matches : Matches or None
         Where the rows stood before they were joined by id; None when paired by position.
-    ids : Ids or None
+    ids : IdNames or None
         The ids of the first set as it was.
     stored : (EmbeddingSet, EmbeddingSet) or None
         The sets as they were, where they have been joined by id.
@@ -30,7 +30,7 @@ class Pair:
     a: EmbeddingSet
     b: EmbeddingSet
     matches: Matches | None = None
-    ids: Ids | None = None
+    ids: IdNames | None = None
     stored: tuple[EmbeddingSet, EmbeddingSet] | None = None
 
     @property

@@ -16,7 +16,7 @@ from embaudit.data.ahead import begun_early
 from embaudit.data.buffers import BufferRing, recut
 from embaudit.data.embedding_set import EmbeddingSet, check_array
 from embaudit.data.files import brief
-from embaudit.data.ids import Ids, KeyHashes, KeyKind
+from embaudit.data.ids import IdNames, Ids, KeyHashes, KeyKind
 from embaudit.data.keyed import KeyedSet, repeats
 from embaudit.data.parquet import ParquetSet
 from embaudit.datatypes import Rows, Span, Stored
@@ -133,13 +133,9 @@ class PartsSet(KeyedSet):
                     f"{part.uri}: column {column!r} holds {part.kind} but {parts[0].kind} in "
                     f"{parts[0].uri}; store the ids of all parts as one type"
                 )
-
-        def value_at(row: int) -> int | str | bytes:
-            index, within = self._locate(row)
-            return parts[index].value_at(within)
-
         hashes = np.concatenate([part.hashes for part in parts])
-        return Ids(self.uri, parts[0].kind, hashes, value_at, partial(self._keys_at, column))
+        names = IdNames(partial(self.key_at, column), partial(self._keys_at, column))
+        return Ids(self.uri, parts[0].kind, hashes, names)
 
     def key_at(self, column: str, row: int) -> int | str | bytes:
         """Return the value of one row, reading its part only."""

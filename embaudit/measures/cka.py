@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc
 
-from embaudit.datatypes import Matrix
+from embaudit.datatypes import Matrix, Vector
 from embaudit.stats.moments import Moments
 
 ROUNDING = 1e-8
@@ -104,11 +104,28 @@ def _gaussian_kernel(rows: Matrix) -> Matrix | None:
     return kernel
 
 
+def linear_kernel(rows: Matrix) -> Matrix:
+    """Return the inner products of centred rows, the diagonal zero as debiasing wants it."""
+    centred = rows - rows.mean(axis=0)
+    kernel: Matrix = centred @ centred.T
+    np.fill_diagonal(kernel, 0.0)
+    return kernel
+
+
 def _debiased_hsic(k: Matrix, other: Matrix) -> float:
-    """Return the unbiased HSIC of two kernels with zero diagonals (Song et al. 2012, eq. 5)."""
-    n = len(k)
-    sums, other_sums = k.sum(axis=1), other.sum(axis=1)
-    trace = float((k * other).sum())
+    return debiased_hsic(float((k * other).sum()), k.sum(axis=1), other.sum(axis=1))
+
+
+def debiased_hsic(trace: float, sums: Vector, other_sums: Vector) -> float:
+    """Return n (n - 3) times the unbiased HSIC of two kernels (Song et al. 2012, eq. 5).
+
+    Parameters
+    ----------
+    trace : float
+        Sum of the products of the kernels' entries; their diagonals are zero.
+    sums, other_sums : float64 arrays, shape (n,)
+        Row sums of the kernels.
+    """
+    n = len(sums)
     product = float(sums.sum()) * float(other_sums.sum()) / ((n - 1) * (n - 2))
-    cross = 2.0 / (n - 2) * float(sums @ other_sums)
-    return (trace + product - cross) / (n * (n - 3))
+    return trace + product - 2.0 / (n - 2) * float(sums @ other_sums)

@@ -43,26 +43,37 @@ def partners_elsewhere(
     sure : bool array, shape (m,)
         Whether the match is clear and mutual.
     """
-    forward, clear = _best(corpora["a"], corpora["b"], "a_to_b", carry, rows, workers, progress)
-    backward, _ = _best(corpora["b"], corpora["a"], "b_to_a", carry, forward, workers, progress)
+    a, b = corpora["a"], corpora["b"]
+    no_row = np.full(len(rows), NO_ROW)
+    there = carry("a_to_b", rows, _vectors(a, rows))
+    forward, clear = _best(b, there, no_row, workers, progress)
+    back = carry("b_to_a", forward, _vectors(b, forward))
+    backward, _ = _best(a, back, no_row, workers, progress)
     return forward, clear & (backward == rows)
 
 
+def matched_by_chance(corpus: Corpus, rows: Rows, workers: int, progress: Progress) -> int:
+    """Return how many of the rows have a clear, mutual best match among the others of their side.
+
+    None of those is a partner, so this is what a search for partners finds where there are none:
+    hardly any row in many dimensions, every third in two. Reads the file twice.
+    """
+    forward, clear = _best(corpus, _vectors(corpus, rows), rows, workers, progress)
+    backward, _ = _best(corpus, _vectors(corpus, forward), forward, workers, progress)
+    return int((clear & (backward == rows)).sum())
+
+
+def _vectors(corpus: Corpus, rows: Rows) -> Matrix:
+    return corpus.preparation.rows(corpus.source.take(rows))
+
+
 def _best(
-    source: Corpus,
-    target: Corpus,
-    direction: str,
-    carry: Carry,
-    rows: Rows,
-    workers: int,
-    progress: Progress,
+    target: Corpus, vectors: Matrix, own: Rows, workers: int, progress: Progress
 ) -> tuple[Rows, Mask]:
+    """Return the nearest row of each vector but its own, and whether it is clearly nearest."""
     if target.metric is Metric.DOT:
         # The largest inner product need not be the partner.
         target = target.by_angle()
-    vectors = source.preparation.rows(source.source.take(rows))
-    vectors = carry(direction, rows, vectors)
-    own = np.full(len(rows), NO_ROW)
     view = {"it": View(vectors)}
     found = search(target, own, view, CANDIDATES, np.float32, workers, progress)["it"].all
     best, second = np.maximum(found.rows[:, 0], 0), np.maximum(found.rows[:, 1], 0)

@@ -14,10 +14,15 @@ from itertools import pairwise
 import numpy as np
 
 from embaudit.datatypes import Matrix, Vector
+from embaudit.measures.cka import debiased_hsic, independence_p_value, linear_kernel
 from embaudit.measures.order import MOST_LAG, Block
 
 BLOCK = 512
 """Rows of a block: the CKA of unrelated rows stays below 0.03 at all 129 shifts."""
+SMALL_BLOCK = 96
+"""Rows of a block of a small file, as far as it has so many: fewer prove little."""
+FALSE_ALARM = 1e-4
+"""Chance that unrelated rows lag, over all shifts of all blocks that are tried."""
 FIRST_BLOCKS = 5
 MOST_BLOCKS = 48
 LEAST_GAP = 0.05
@@ -68,39 +73,36 @@ def shifted_cka(a: Matrix, b: Matrix) -> Vector:
         0 where a side has no variance.
     """
     m = len(a)
-    k, other = _kernel(a), _kernel(b)
+    k, other = linear_kernel(a), linear_kernel(b)
     sums = k.sum(axis=1)
-    xx = _hsic(float((k * k).sum()), sums, sums)
+    xx = debiased_hsic(float((k * k).sum()), sums, sums)
     values = np.zeros(len(b) - m + 1)
     for shift in range(len(values)):
         part = other[shift : shift + m, shift : shift + m]
         part_sums = part.sum(axis=1)
-        yy = _hsic(float(np.einsum("ij,ij->", part, part)), part_sums, part_sums)
+        yy = debiased_hsic(float(np.einsum("ij,ij->", part, part)), part_sums, part_sums)
         if xx > 0.0 and yy > 0.0:
-            xy = _hsic(float(np.einsum("ij,ij->", k, part)), sums, part_sums)
+            xy = debiased_hsic(float(np.einsum("ij,ij->", k, part)), sums, part_sums)
             values[shift] = xy / math.sqrt(xx * yy)
     return values
 
 
-def _kernel(rows: Matrix) -> Matrix:
-    """Return the linear kernel of centred rows, its diagonal zero."""
-    centred = rows - rows.mean(axis=0)
-    kernel: Matrix = centred @ centred.T
-    np.fill_diagonal(kernel, 0.0)
-    return kernel
+def standing_out(values: Vector, rows: int, blocks: int = 1) -> int | None:
+    """Return the shift at which rows correspond: no accident, and clear of all other shifts.
 
-
-def _hsic(trace: float, sums: Vector, other_sums: Vector) -> float:
-    """Return n (n - 3) times the unbiased HSIC of kernels with zero diagonals."""
-    n = len(sums)
-    product = float(sums.sum()) * float(other_sums.sum()) / ((n - 1) * (n - 2))
-    return trace + product - 2.0 / (n - 2) * float(sums @ other_sums)
-
-
-def standing_out(values: Vector) -> int | None:
-    """Return the position of the one value that stands out above all others, if one does."""
+    Parameters
+    ----------
+    values : float64 array, shape (s,)
+        Debiased CKA at every shift.
+    rows : int
+        Of the block.
+    blocks : int
+        Of which this is one.
+    """
     best = int(values.argmax())
     top = float(values[best])
+    if independence_p_value(top, rows) * len(values) * blocks >= FALSE_ALARM:
+        return None
     second = float(np.delete(values, best).max())
     clear = top - second >= max(LEAST_GAP, GAP_SHARE * top)
     return best if clear or 1.0 - top <= NEARLY_PERFECT * (1.0 - second) else None
@@ -149,7 +151,7 @@ class LagScan:
         self._rows = rows
         self._take_a, self._take_b = take_a, take_b
         self._most = min(MOST_LAG, rows // 8)
-        self._size = min(BLOCK, rows - 2 * self._most, max(FEWEST_ROWS, rows // 4))
+        self._size = min(BLOCK, rows - 2 * self._most, max(SMALL_BLOCK, rows // 4))
         self._seen: dict[int, tuple[int | None, float]] = {}
 
     def run(self) -> Lags | None:
@@ -181,7 +183,7 @@ class LagScan:
             a = self._take_a(start, start + self._size)
             b = self._take_b(start - self._most, start + self._size + self._most)
             values = shifted_cka(a, b)
-            position = standing_out(values)
+            position = standing_out(values, self._size, FIRST_BLOCKS)
             lag = None if position is None else position - self._most
             self._seen[start] = (lag, float(values.max()))
         return self._seen[start][0]

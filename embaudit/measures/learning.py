@@ -12,10 +12,10 @@ from embaudit.datatypes import TIES, Matrix, Metric, Rows
 from embaudit.maps.linear import PENALTIES, RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
 from embaudit.stats.moments import Scatter
+from embaudit.streaming.fold_moments import FOLDS, FoldPlan
 
-FOLDS = 4
 QUERIES = 128
-"""Held-out rows asked of each fold."""
+"""Held-out rows asked of each fold, at most."""
 HALVINGS = 2
 FARTHEST = 8
 """A curve is carried on to this many times the rows it was measured on, not farther."""
@@ -62,7 +62,7 @@ def learning_curve(x: Matrix, y: Matrix, metric: Metric, k: int, seed: int) -> L
     Parameters
     ----------
     x, y : float64 arrays, shapes (n, p) and (n, q)
-        Prepared paired rows.
+        Prepared paired rows, in the order of the file: near-duplicates tend to be neighbours.
     metric : Metric
     k : int
         Neighbours asked for.
@@ -83,7 +83,8 @@ def learning_curve(x: Matrix, y: Matrix, metric: Metric, k: int, seed: int) -> L
         sizes.append(len(x) // parts)
         recalls.append(
             np.mean(
-                [_recalls(x[part], y[part], metric, k) for part in _dealt(order, parts)], axis=0
+                [_recalls(x[part], y[part], metric, k, seed) for part in _dealt(order, parts)],
+                axis=0,
             )
         )
     best = int(recalls[-1].argmax())
@@ -100,16 +101,18 @@ def learning_curve(x: Matrix, y: Matrix, metric: Metric, k: int, seed: int) -> L
 
 
 def _dealt(order: Rows, parts: int) -> Iterator[Rows]:
-    yield from (order[part::parts] for part in range(parts))
+    yield from (np.sort(order[part::parts]) for part in range(parts))
 
 
-def _recalls(x: Matrix, y: Matrix, metric: Metric, k: int) -> Matrix:
+def _recalls(x: Matrix, y: Matrix, metric: Metric, k: int, seed: int) -> Matrix:
     """Return cross-fitted recall by direction and kind of map, flat."""
+    everything = np.arange(len(x))
+    folds = FoldPlan.seeded(np.ones(len(x), np.bool_), seed).fold_of(everything)
     x, y = _in_row_space(x), _in_row_space(y)
-    folds = np.arange(len(x)) % FOLDS
     recalls = []
     for fold in range(FOLDS):
-        held_out = np.flatnonzero(folds == fold)[:QUERIES]
+        held_out = np.flatnonzero(folds == fold)
+        held_out = held_out[:: -(-len(held_out) // QUERIES)]
         train = _scatter(x[folds != fold], y[folds != fold])
         orthogonal = fit_orthogonal(train)
         found = []

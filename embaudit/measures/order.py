@@ -42,7 +42,7 @@ class Order:
         blocks of rows.
     looked, moved : int
         Rows whose place in B is known, and those of them that stand elsewhere. Of the rows
-        compared where geometry shows it.
+        compared where geometry shows it, of those searched for where only a search does.
     blocks : list of Block
         Ascending; empty for another order.
     examples : list of (row of A, row of B)

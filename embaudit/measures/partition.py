@@ -123,7 +123,7 @@ def split_by_geometry(a: Matrix, b: Matrix, seed: int) -> Split | None:
     if bins < 8:
         return None
     edges = np.linspace(0, len(a), bins + 1).astype(np.int64)
-    k, other = _centred_kernel(a), _centred_kernel(b)
+    k, other = _products_across(a, edges), _products_across(b, edges)
     sums = [_by_bins(product, edges) for product in (k * other, k * k, other * other)]
     best, start, stop = _most_apart(sums)
     part = _agreements(sums, start, stop)
@@ -145,10 +145,18 @@ def split_by_geometry(a: Matrix, b: Matrix, seed: int) -> Split | None:
     return Split(int(edges[start]), int(edges[stop]), within_part, within_rest, across, p_value)
 
 
-def _centred_kernel(rows: Matrix) -> Matrix:
-    centred = rows - rows.mean(axis=0)
+def _products_across(rows: Matrix, edges: Rows) -> Matrix:
+    """Return the inner products of rows of different bins, each about the mean of its own bin.
+
+    The means of two models may lie farther apart than the rows of either; about the mean of all
+    rows they would outweigh every other product. Products within a bin share the mean that was
+    taken, and count as zero.
+    """
+    sizes = np.diff(edges)
+    bin_of = np.repeat(np.arange(len(sizes)), sizes)
+    centred = rows - (np.add.reduceat(rows, edges[:-1], axis=0) / sizes[:, None])[bin_of]
     kernel: Matrix = centred @ centred.T
-    np.fill_diagonal(kernel, 0.0)
+    kernel[bin_of[:, None] == bin_of] = 0.0
     return kernel
 
 

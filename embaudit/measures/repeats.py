@@ -13,7 +13,6 @@ from embaudit.stats.hashing import Hashes
 FEWEST = 3
 NOTABLE_SHARE = 0.005
 LOOKED_AT = 256
-GROUPS = 3
 EXAMPLES = 5
 APART = 0.01
 """Squared distance of two vectors, relative to that of random ones, above which they differ by

@@ -68,7 +68,8 @@ class SharedAxes:
     a, b : float64 arrays, shapes (s, p) and (s, q)
         Rows as stored, without trailing columns of zeros and without outlying rows.
     padding : (int, int)
-        Trailing columns that hold zero in every sampled row, and not on the other side too.
+        Trailing columns that hold zero in every sampled row, without those that the other side has
+        too, in the same place or elsewhere.
     """
 
     a: Matrix
@@ -142,7 +143,7 @@ def typical_cosine(x: Matrix, y: Matrix) -> float:
     """Return the median cosine of row i of `x` with row i of `y`: mispaired rows do not count."""
     if len(x) == 0:
         return 0.0
-    return float(np.median(np.einsum("ij,ij->i", unit_rows(x), unit_rows(y))))
+    return float(np.median(_cosines(x, y)))
 
 
 def centred_cosine(x: Matrix, y: Matrix) -> float:
@@ -150,19 +151,34 @@ def centred_cosine(x: Matrix, y: Matrix) -> float:
     return typical_cosine(centred(x), centred(y))
 
 
+def trimmed_cosine(x: Matrix, y: Matrix) -> float:
+    """Return `centred_cosine` of the rows without partners much farther apart than most.
+
+    A few foreign rows move both means apart, and with them every cosine about the means.
+    """
+    apart = 1.0 - _cosines(centred(x), centred(y))
+    typical = apart <= OUTLYING * np.median(apart) if len(apart) else np.ones(0, np.bool_)
+    return centred_cosine(x[typical], y[typical])
+
+
 def centred(rows: Matrix) -> Matrix:
     """Return rows minus their mean."""
     return np.asarray(rows - rows.mean(axis=0)) if len(rows) else rows
 
 
+def _cosines(x: Matrix, y: Matrix) -> Vector:
+    return np.asarray(np.einsum("ij,ij->i", unit_rows(x), unit_rows(y)))
+
+
 def _padding(stored: Stored, other: Stored) -> int:
-    """Return the trailing columns of zeros; one that is zero on both sides is no padding."""
-    used = np.flatnonzero((stored != 0).any(axis=0))
-    start = int(used[-1]) + 1 if len(used) else 0
-    common = min(stored.shape[1], other.shape[1])
-    while start < common and not other[:, start].any():
+    """Return the trailing columns of zeros; a dead column of both sides, moved or not, is none."""
+    dead, dead_there = (~(side != 0).any(axis=0) for side in (stored, other))
+    start = int(np.flatnonzero(~dead).max(initial=-1)) + 1
+    while start < len(dead) and (
+        dead_there[start : start + 1].any() or dead_there[:start].sum() > dead[:start].sum()
+    ):
         start += 1
-    return int(stored.shape[1] - start)
+    return len(dead) - start
 
 
 def _near(rows: Matrix) -> Mask:

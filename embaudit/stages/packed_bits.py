@@ -6,23 +6,20 @@ from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.pair import Pair
 from embaudit.datatypes import Metric, Rows
 from embaudit.errors import InputError
-from embaudit.measures.packed_bits import BYTES, Packing, looks_packed, packed_signs
-
-SAMPLE_ROWS = 1000
-OF_NUMBERS = {Metric.COSINE, Metric.DOT, Metric.EUCLIDEAN}
+from embaudit.measures.packed_bits import BYTES, Packing, packed_signs
 
 
-def refuse_packed_bits(pair: Pair, order: Rows, metric: Metric) -> None:
-    """Look at a sample of byte-valued sides.
+def refuse_packed_bits(pair: Pair, rows: Rows, metric: Metric) -> None:
+    """Compare the bits of byte-valued sides with the signs of the other side.
 
-    Refused are bytes whose bits are the signs of the other side, and two sides that both look
-    packed. One side that merely looks packed is a finding.
+    Only proof refuses, since a refusal cannot be overridden: bytes that merely look packed are a
+    finding.
 
     Parameters
     ----------
     pair : Pair
-    order : int64 array
-        Usable rows in seeded order.
+    rows : int64 array
+        A seeded sample of usable rows.
     metric : Metric
 
     Raises
@@ -30,20 +27,13 @@ def refuse_packed_bits(pair: Pair, order: Rows, metric: Metric) -> None:
     InputError
         Names the side and the line of Python that unpacks it.
     """
-    if metric not in OF_NUMBERS or not {pair.a.dtype.name, pair.b.dtype.name} & BYTES:
+    if not {pair.a.dtype.name, pair.b.dtype.name} & BYTES:
         return
-    rows = order[:SAMPLE_ROWS]
     a, b = pair.a.take(rows), pair.b.take(rows)
     for side, stored, name, values in ((pair.b, b, "b", a), (pair.a, a, "a", b)):
         packing = packed_signs(stored, values)
         if packing is not None:
             raise _refusal(side, name, metric, packing)
-    if pair.a.dim == pair.b.dim and looks_packed(a) and looks_packed(b):
-        line = "2.0 * np.unpackbits(x.view(np.uint8), axis=1) - 1"
-        raise InputError(
-            f"{pair.a.uri}, {pair.b.uri}: bytes that hold eight packed bits each, which {metric} "
-            f"would compare as numbers; unpack both sides: {line}"
-        )
 
 
 def _refusal(side: EmbeddingSet, name: str, metric: Metric, packing: Packing) -> InputError:

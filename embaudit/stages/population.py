@@ -17,6 +17,7 @@ from embaudit.stats.hashing import repetitions
 from embaudit.streaming.scan import Scan, SideScan, scan
 
 SAMPLE_ROWS = 1000
+"""Rows of the sample whose pairs are looked at, and whose bytes may be packed bits."""
 NORMS = (1e-30, 1e30)
 """Norms of vectors and of their differences that float32 holds, as the fourth powers of their
 ratios do."""

@@ -12,9 +12,8 @@ from embaudit.measures.distances import paired_cosine, rsa
 from embaudit.measures.metric_table import compare_metrics
 from embaudit.result import MetricRow
 from embaudit.stages.ledger import Ledger
-from embaudit.stages.population import Population
+from embaudit.stages.population import SAMPLE_ROWS, Population
 
-SAMPLE_ROWS = 1000
 METRIC_ROWS = 500
 """Rows of the metric table; manhattan has no fast product."""
 MOST_LEVELS = 256

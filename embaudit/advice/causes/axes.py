@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from embaudit.advice.causes.threshold import LEFT_OVER, NOTICEABLE, SAME_UNIT, explains
+from embaudit.advice.causes.threshold import LEFT_OVER, LISTED, NOTICEABLE, SAME_UNIT, explains
 from embaudit.advice.context import Context
 from embaudit.advice.finding import finding
 from embaudit.datatypes import DIRECTIONS, Verdict
@@ -20,8 +20,6 @@ columns moved has 0.88."""
 EXACT_TURN = 0.02
 """Held-out Procrustes residual that a turned copy keeps, also at 8 bits; two trainings of one model
 have 0.1 and more."""
-LISTED = 4096
-"""Columns whose order is given in full; more would fill the document."""
 START = 16
 
 
@@ -36,9 +34,9 @@ def axes(context: Context) -> Iterator[Finding]:
         )
     residual = _turn_residual(context)
     undone = 1.0 - context.shared_axes.undone_cosine**2
-    turned = residual is not None and residual <= min(EXACT_TURN, LEFT_OVER * undone)
-    if turned and undone >= NOTICEABLE:
-        yield _rotated(context, residual or 0.0)
+    limit = min(EXACT_TURN, LEFT_OVER * undone)
+    if residual is not None and residual <= limit and undone >= NOTICEABLE:
+        yield _rotated(context, residual)
     else:
         yield from _columns(context)
 
@@ -47,7 +45,7 @@ def _columns(context: Context) -> Iterator[Finding]:
     """Name moved and flipped columns, which are undone exactly."""
     shared = context.shared_axes
     match = shared.match
-    if match is None or context.a.dim != context.b.dim or shared.padding[0] != shared.padding[1]:
+    if match is None or shared.a.shape[1] != shared.b.shape[1]:
         return
     if not match.moved and not match.flipped:
         return
@@ -57,7 +55,8 @@ def _columns(context: Context) -> Iterator[Finding]:
     order = np.argsort(match.columns_a)
     signs = match.signs[order].astype(int)
     start = slice(None) if len(order) <= LISTED else slice(START)
-    undo = "b" if not match.moved else "b[:, permutation]"
+    unmoved = f"b[:, :{len(order)}]" if shared.padding[1] else "b"
+    undo = "b[:, permutation]" if match.moved else unmoved
     undo += " * signs" if match.flipped else ""
     where = [f"{match.moved:,} moved"] if match.moved else []
     where += [f"{match.flipped:,} with the other sign"] if match.flipped else []

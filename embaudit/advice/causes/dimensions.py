@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from embaudit.advice.causes.threshold import LISTED
 from embaudit.advice.context import Context, percent
 from embaudit.advice.finding import finding
 from embaudit.datatypes import Matrix
@@ -22,7 +23,6 @@ EXPLAINED = 0.99
 """Held-out share of variance that makes one side a linear function of the other."""
 UNIT = 1e-2
 """Distance of every norm from 1 that float16 and 8-bit grids keep."""
-LISTED = 4096
 
 
 def dimensions(context: Context) -> Iterator[Finding]:
@@ -123,7 +123,7 @@ def _selected(context: Context, narrow: Literal["a", "b"]) -> Finding:
 def _projected(context: Context, narrow: Literal["a", "b"]) -> Iterator[Finding]:
     wide = "b" if narrow == "a" else "a"
     explained = context.measures[f"linear.r2.{wide}_to_{narrow}"].value
-    if context.a.dim == context.b.dim or explained is None or explained < EXPLAINED:
+    if explained is None or explained < EXPLAINED:
         return
     yield finding(
         "info",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from embaudit.advice.context import Context, percent
-from embaudit.advice.finding import finding
+from embaudit.advice.finding import counted_rows, finding
 from embaudit.measures.order import Block, Order
 from embaudit.result import Finding
 
@@ -64,8 +64,8 @@ def _likely_row(context: Context, found: Order) -> str:
     row, gain = changes[0]
     where = context.pair.name(row)
     if gain > 0:
-        return f"look at B for {_rows(gain)} too many at about row {where}"
-    return f"look at B for {_rows(-gain)} missing at about row {where}"
+        return f"look at B for {counted_rows(gain)} too many at about row {where}"
+    return f"look at B for {counted_rows(-gain)} missing at about row {where}"
 
 
 def _blocks(context: Context, found: Order) -> tuple[str, str]:
@@ -112,7 +112,3 @@ def _proof(found: Order) -> str:
     if found.by == "search":
         return f"shown by {found.moved:,} rows with a clear, mutual best match"
     return f"CKA of blocks brought together {found.strength:.2f}"
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"

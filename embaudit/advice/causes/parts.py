@@ -62,6 +62,13 @@ def _message(context: Context, found: Parts) -> str:
     apart = [part for part in found.parts if part.paired]
     lagging = [part for part in found.parts if part.lag]
     strangers = [part for part in found.parts if part.paired is False and not part.lag]
+    if len(apart) == len(found.parts) and not found.known:
+        values = ", ".join(_cka(value) for value in (*(p.inside for p in apart), found.outside))
+        return (
+            f"Rows {listed} and the others are likely of two models, or of two versions of one: "
+            f"each agree among themselves (CKA {values}), but not with each other. Re-embed one of "
+            "the two."
+        )
     outside = "" if found.outside is None else f" (CKA {_cka(found.outside)} among the others)"
     message = (
         f"Rows {listed} behave differently: what brings the others together{outside} fails there."

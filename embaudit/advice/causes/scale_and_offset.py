@@ -17,7 +17,7 @@ SAME_DIRECTION = 0.99
 """Median cosine of partners from which only the lengths of the rows differ; 8-bit grids have
 0.999."""
 ONE_SCALE = 0.05
-"""Spread of the rows' scales, between the quartiles, up to which they share one."""
+"""Spread of the scales of rows or of columns, between the quartiles, up to which they share one."""
 LENGTHS_VARY = 0.03
 """Spread of row lengths, between the quartiles, of vectors that nobody normalised; noise of a tenth
 of the signal makes 0.007."""
@@ -122,19 +122,19 @@ def _offset(context: Context) -> Iterator[Finding]:
 
 
 def _scale(context: Context) -> Iterator[Finding]:
-    """Name a scale only if no noise on either side would explain it."""
+    """Name a scale only if it is one in every row and every column, and no noise explains it."""
     if context.a.normalized and context.b.normalized:
         return
     x, y = (centred(rows) for rows in context.shared_axes.undone)
-    if typical_cosine(x, y) < 1.0 - ONE_SCALE or context.a.dim != context.b.dim:
+    if typical_cosine(x, y) < SAME_DIRECTION or context.a.dim != context.b.dim:
         return
-    scales = _scales(x, y)
-    low, middle, high = _quartiles(scales)
+    low, middle, high = _quartiles(_scales(x, y))
+    lowest, typical, highest = _quartiles(_scales(x.T, y.T))
     # Noise on A lowers the slope of B on A, noise on B raises the inverse of A on B.
     inverse = 1.0 / float(np.median(_scales(y, x)))
     first, second = sorted((middle, inverse))
     apart = first > 1.0 + SAME_UNIT or second < 1.0 - SAME_UNIT
-    if not apart or high - low > ONE_SCALE * middle:
+    if not apart or max((high - low) / middle, (highest - lowest) / typical) > ONE_SCALE:
         return
     scale = float(np.sqrt(first * second))
     cosine = context.options.metric is Metric.COSINE

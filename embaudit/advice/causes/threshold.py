@@ -1,4 +1,4 @@
-"""When undoing a change explains what sets two sides apart."""
+"""What causes share: when undoing a change explains a gap, and how much is listed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ change of equal size be blamed on the change alone."""
 AGREES = 0.95
 """Cosine of partners that undoing must reach: noise of a third of the signal may remain."""
 
+LISTED = 4096
+"""Columns whose order is given in full; more would fill the document."""
 SAME_UNIT = 0.01
 """Change of scale below which two sides have one unit: 8-bit calibration makes as much."""
 

@@ -12,7 +12,6 @@ from embaudit.datatypes import Matrix
 from embaudit.measures.packed_bits import SAME_BITS, looks_packed
 from embaudit.measures.rounding import Rounding, rounding
 from embaudit.result import Finding
-from embaudit.stages.packed_bits import OF_NUMBERS
 
 
 def values(context: Context) -> Iterator[Finding]:
@@ -88,8 +87,6 @@ def _signs(context: Context, name: str, codes: Matrix, full: Matrix) -> Iterator
 
 def _packed(context: Context) -> Iterator[Finding]:
     """Warn of bytes that look packed; proven ones are refused before this."""
-    if context.options.metric not in OF_NUMBERS:
-        return
     sides = zip("ab", (context.a, context.b), context.sample.stored, strict=True)
     for name, side, stored in sides:
         if looks_packed(stored):
