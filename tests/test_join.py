@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import embaudit
 from embaudit.data import reordered as reordering
 from embaudit.data.embedding_set import ArraySet
+from embaudit.data.ids import IdNames, Ids, KeyKind, check_texts, hash_texts, match
 from embaudit.data.join import pair_by_id
 from embaudit.data.sources import open_set
 from embaudit.errors import InputError, UsageError
@@ -361,3 +362,29 @@ def test_a_truncated_file_of_ids(tmp_path):
 def test_pairing_by_row_and_by_id_contradict():
     with pytest.raises(UsageError, match="--by-row contradicts"):
         embaudit.compare(VECTORS, VECTORS, ids_a=IDS, ids_b=IDS, by_row=True)
+
+
+@pytest.mark.parametrize("within", [True, False])
+def test_texts_that_share_a_hash_are_told_apart_by_the_second(within):
+    names = IdNames(lambda row: f"id{row}")
+    hashes_a = np.array([7, 7 if within else 8, 9])
+    hashes_b = np.array([9, 7, 11 if within else 12])
+    a = Ids("a", KeyKind.TEXT, hashes_a, names, np.array([1, 2, 3]))
+    b = Ids("b", KeyKind.TEXT, hashes_b, names, np.array([3, 2 if within else 5, 4]))
+    found = match(a, b)
+    pairs = dict(zip(found.rows_a.tolist(), found.rows_b.tolist(), strict=True))
+    assert pairs == ({1: 1, 2: 0} if within else {2: 0})
+
+
+def test_a_text_that_repeats_is_no_collision():
+    names = IdNames(lambda row: f"id{row}")
+    twice = Ids("a", KeyKind.TEXT, np.array([7, 7]), names, np.array([1, 1]))
+    with pytest.raises(InputError, match="1 row repeats an earlier id"):
+        match(twice, twice)
+
+
+@given(texts=st.lists(st.binary(max_size=12), unique=True, min_size=1, max_size=40))
+def test_the_hashes_of_different_texts_differ_together(texts):
+    both = np.stack([hash_texts(texts, len(texts)), check_texts(texts, len(texts))], axis=1)
+    assert len(np.unique(both, axis=0)) == len(texts)
+    assert (both[:, 0] != both[:, 1]).all()

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from embaudit.data.files import argument, brief
-from embaudit.data.ids import KeyHashes, KeyKind, hash_integers, hash_texts
+from embaudit.data.ids import KeyHashes, KeyKind, check_texts, hash_integers, hash_texts
 from embaudit.datatypes import Mask
 from embaudit.errors import InputError, did_you_mean
 
@@ -117,6 +117,13 @@ def hash_keys(keys: pa.Array, kind: KeyKind) -> KeyHashes:
     if kind is KeyKind.INTEGER:
         return hash_integers(keys.to_numpy())
     return hash_texts(_as_bytes(keys).to_numpy(zero_copy_only=False), len(keys))
+
+
+def check_keys(keys: pa.Array, kind: KeyKind) -> KeyHashes | None:
+    """Return a second hash a key, None for integers; `keys` holds no null."""
+    if kind is KeyKind.INTEGER:
+        return None
+    return check_texts(_as_bytes(keys).to_numpy(zero_copy_only=False), len(keys))
 
 
 def key_value(keys: pa.Array, kind: KeyKind, position: int) -> int | str | bytes:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from embaudit.data.arrow_columns import (
     NUMBERS,
+    check_keys,
     choose_vectors,
     first_null,
     hash_keys,
@@ -26,7 +27,7 @@ from embaudit.data.arrow_columns import (
 from embaudit.data.buffers import BufferRing, recut
 from embaudit.data.embedding_set import check_array
 from embaudit.data.files import FileStamp
-from embaudit.data.ids import IdNames, Ids, KeyHashes, KeyKind
+from embaudit.data.ids import IdNames, Ids, KeyHashes, KeyKind, joined_checks
 from embaudit.data.keyed import KeyedSet, repeats
 from embaudit.datatypes import Mask, Rows, Span, Stored
 from embaudit.errors import InputError
@@ -154,8 +155,8 @@ class ColumnarSet(KeyedSet, Generic[File]):
         return None if repeats(hashes) else hashes
 
     def ids(self, column: str) -> Ids:
-        """Return the ids of a column, read by batches; 8 bytes of each are held."""
-        hashes = []
+        """Return the ids of a column, read by batches; their hashes are held."""
+        hashes, checks = [], []
         with self._opened() as file:
             kind = id_kind(self._schema(file), column, self.uri)
             for first, keys in self._values(file, column, KEY_BATCH_ROWS, ~self._no_groups()):
@@ -165,8 +166,9 @@ class ColumnarSet(KeyedSet, Generic[File]):
                         "every row needs an id"
                     )
                 hashes.append(hash_keys(keys, kind))
+                checks.append(check_keys(keys, kind))
         names = IdNames(partial(self.key_at, column), partial(self.keys_at, column))
-        return Ids(self.uri, kind, np.concatenate(hashes), names)
+        return Ids(self.uri, kind, np.concatenate(hashes), names, joined_checks(checks))
 
     def key_at(self, column: str, row: int) -> int | str | bytes:
         """Return the value of one row, reading its row group only."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embaudit.data.files import FileStamp, brief
-from embaudit.data.ids import IdNames, Ids, KeyKind, hash_integers, hash_texts
+from embaudit.data.ids import IdNames, Ids, KeyKind, check_texts, hash_integers, hash_texts
 from embaudit.datatypes import Rows
 from embaudit.errors import InputError
 
@@ -104,7 +104,7 @@ def _ids(uri: str, values: NDArray[np.generic] | list[bytes], rows: int, of: str
     listed = values.tolist() if isinstance(values, np.ndarray) else values
     texts = [_encoded(value) for value in listed]
     names = IdNames(lambda row: _decoded(texts[row]))
-    return Ids(uri, KeyKind.TEXT, hash_texts(texts, rows), names)
+    return Ids(uri, KeyKind.TEXT, hash_texts(texts, rows), names, check_texts(texts, rows))
 
 
 def _text_ids(stamp: FileStamp, rows: int, of: str) -> Ids:
@@ -122,7 +122,8 @@ def _text_ids(stamp: FileStamp, rows: int, of: str) -> Ids:
         return [_decoded(again[row]) for row in wanted.tolist()]
 
     names = IdNames(lambda row: values_at(np.array([row]))[0], values_at)
-    return Ids(stamp.uri, KeyKind.TEXT, hash_texts(lines, rows), names)
+    checks = check_texts(lines, rows)
+    return Ids(stamp.uri, KeyKind.TEXT, hash_texts(lines, rows), names, checks)
 
 
 def _require_one_a_row(count: int, rows: int, uri: str, of: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -26,7 +26,7 @@ class KeyKind(StrEnum):
 KeyHashes: TypeAlias = NDArray[np.int64]
 """Eight bytes an id, shape (rows,): the value itself for integers, else a hash of its bytes.
 
-Two of ten million texts share a hash with a probability of 3e-6.
+Two of ten million texts share a hash with a probability of 3e-6; a second hash tells them apart.
 """
 
 SHOWN_IDS = 3
@@ -63,7 +63,7 @@ class IdNames:
 
 @dataclass(frozen=True)
 class Ids:
-    """One id a row, held as 8 bytes each.
+    """One id a row, held as 16 bytes each, 8 where they are integers.
 
     Attributes
     ----------
@@ -75,16 +75,24 @@ class Ids:
         Comparable within this process only, except for integers.
     names : IdNames
         The ids themselves.
+    checks : int64 array, shape (rows,), or None
+        A second hash of texts; integers are what they are.
     """
 
     uri: str
     kind: KeyKind
     hashes: KeyHashes
     names: IdNames
+    checks: KeyHashes | None = None
 
     def shown(self, row: int) -> str:
         """Return the id of a row for a message."""
         return self.names.shown(row)
+
+    def exchanged(self) -> Ids:
+        """Return the same ids by their second hash, checked by the first."""
+        assert self.checks is not None, "integers do not collide"
+        return replace(self, hashes=self.checks, checks=self.hashes)
 
 
 @dataclass(frozen=True)
@@ -117,6 +125,17 @@ def hash_texts(values: Iterable[bytes], count: int) -> KeyHashes:
     return np.fromiter(map(hash, values), np.int64, count)
 
 
+def check_texts(values: Iterable[bytes], count: int) -> KeyHashes:
+    """Return a second hash for each of `count` ids, independent of the first."""
+    return np.fromiter((hash(b"\0" + value) for value in values), np.int64, count)
+
+
+def joined_checks(parts: list[KeyHashes | None]) -> KeyHashes | None:
+    """Return the second hashes of consecutive rows as one array; None where ids have none."""
+    found = [part for part in parts if part is not None]
+    return np.concatenate(found) if found else None
+
+
 def match(a: Ids, b: Ids) -> Matches:
     """Find the rows of both sets that share an id.
 
@@ -131,11 +150,27 @@ def match(a: Ids, b: Ids) -> Matches:
             f"{b.uri}: ids are {b.kind} ({b.shown(0)}) but {a.kind} in {a.uri} ({a.shown(0)}); "
             "store them as one type"
         )
+    try:
+        return _match(a, b)
+    except _Collision:
+        return _match(a.exchanged(), b.exchanged())
+
+
+class _Collision(Exception):
+    """Two different ids share a hash."""
+
+
+def _match(a: Ids, b: Ids) -> Matches:
     order_a, sorted_a = _sorted_ids(a)
     order_b, sorted_b = _sorted_ids(b)
     places = np.searchsorted(sorted_b, sorted_a)
     places[places == len(sorted_b)] = 0
     met = np.flatnonzero(sorted_b[places] == sorted_a)
+    checks = (a.checks, b.checks)
+    if checks[0] is not None and checks[1] is not None:
+        same = checks[0][order_a[met]] == checks[1][order_b[places[met]]]
+        if not same.all():
+            raise _Collision
     if len(met) == 0:
         raise InputError(
             f"{b.uri}: no id meets one of {a.uri} ({_examples(b)} against {_examples(a)}); "
@@ -157,6 +192,11 @@ def _sorted_ids(ids: Ids) -> tuple[Rows, KeyHashes]:
     order = np.argsort(ids.hashes, kind="stable")
     ordered = ids.hashes[order]
     repeats = np.flatnonzero(ordered[1:] == ordered[:-1])
+    if (
+        ids.checks is not None
+        and (ids.checks[order[repeats]] != ids.checks[order[repeats + 1]]).any()
+    ):
+        raise _Collision
     if len(repeats):
         # Stable: of two equal ids the earlier row comes first.
         place = repeats[np.argmin(order[repeats + 1])]

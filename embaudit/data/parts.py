@@ -16,7 +16,7 @@ from embaudit.data.ahead import begun_early
 from embaudit.data.buffers import BufferRing, recut
 from embaudit.data.embedding_set import EmbeddingSet, check_array
 from embaudit.data.files import brief
-from embaudit.data.ids import IdNames, Ids, KeyHashes, KeyKind
+from embaudit.data.ids import IdNames, Ids, KeyHashes, KeyKind, joined_checks
 from embaudit.data.keyed import KeyedSet, repeats
 from embaudit.data.parquet import ParquetSet
 from embaudit.datatypes import Rows, Span, Stored
@@ -135,7 +135,8 @@ class PartsSet(KeyedSet):
                 )
         hashes = np.concatenate([part.hashes for part in parts])
         names = IdNames(partial(self.key_at, column), partial(self._keys_at, column))
-        return Ids(self.uri, parts[0].kind, hashes, names)
+        checks = joined_checks([part.checks for part in parts])
+        return Ids(self.uri, parts[0].kind, hashes, names, checks)
 
     def key_at(self, column: str, row: int) -> int | str | bytes:
         """Return the value of one row, reading its part only."""
