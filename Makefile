@@ -11,12 +11,16 @@ check:  ## Lint and types.
 test:  ## All tests.
 	pytest -n auto
 
-bench:  ## Verdicts of pairs whose answer is known, then seconds and memory of a large pair.
+bench:  ## Verdicts of pairs whose answer is known, then readers, joins and a large pair.
 	python -m benchmarks.verdicts
+	python -m benchmarks.readers
+	python -m benchmarks.joins
 	python -m benchmarks.large
 
 validate:  ## How often the verdict is wrong; writes docs/validation.md.
 	python -m benchmarks.validation
 
-docs:  ## Rewrite the table of docs/verdicts.md.
+docs:  ## Rewrite the table of docs/verdicts.md, the outputs in docs/inputs.md and the pictures.
 	python -m benchmarks.verdicts --write
+	DOCS=write pytest tests/test_docs_inputs.py
+	python docs/make_pictures.py
