@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from embaudit.datatypes import Mask, Matrix, Rows, Stored, Vector
 from embaudit.stats.prepare import unit_rows
@@ -202,6 +201,9 @@ def _assignment(correlations: Matrix) -> Rows:
 
     A column stays where it is unless another place is clearly better, so that noise moves none.
     """
+    # Its import takes a third of a second, and few pairs have columns to match.
+    from scipy.optimize import linear_sum_assignment
+
     wide, narrow = correlations.shape
     best = correlations.max(axis=0)
     own = correlations[np.arange(narrow), np.arange(narrow)]
