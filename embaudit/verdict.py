@@ -157,9 +157,14 @@ class Evidence:
     pairing: PairingEvidence | None
 
     @property
+    def wanted_rows(self) -> int:
+        """Rows to fit a map on, below which a bad map proves nothing."""
+        return ROWS_PER_DIMENSION * max(self.dims)
+
+    @property
     def few_rows(self) -> bool:
         """Whether a bad map proves nothing."""
-        return self.fit_rows < ROWS_PER_DIMENSION * max(self.dims)
+        return self.fit_rows < self.wanted_rows
 
 
 Reason = Literal[

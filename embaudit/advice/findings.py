@@ -208,7 +208,7 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
         yield finding(
             "warning",
             "few_rows_to_fit",
-            f"{evidence.fit_rows} rows to fit a map on; about {2 * max(evidence.dims)} are needed "
+            f"{evidence.fit_rows} rows to fit a map on; about {evidence.wanted_rows} are needed "
             "before a bad map counts as evidence.",
             fit_rows=evidence.fit_rows,
         )

@@ -155,10 +155,10 @@ def _no_map(context: Context) -> str:
 
 
 def _few_rows_to_fit(context: Context) -> str:
-    need = 2 * max(context.evidence.dims)
+    evidence = context.evidence
     return (
-        f"Only {context.evidence.fit_rows} rows are left to fit a map on and about {need} are "
-        "needed at this dimension; with few rows a good map is proof, a bad map is not."
+        f"Only {evidence.fit_rows} rows are left to fit a map on and about {evidence.wanted_rows} "
+        "are needed at this dimension; with few rows a good map is proof, a bad map is not."
     )
 
 

@@ -80,14 +80,13 @@ def cross_fit(population: Population, plan: FoldPlan, moments: list[Moments]) ->
 
     Queries come from its beginning, so tuning rows are no queries unless nearly every row is one.
     """
-    options, scan, pair = population.options, population.scan, population.pair
+    options = population.options
     fits = fit_folds(moments, options.workers)
     tuning = population.order[-min(TUNING_ROWS, population.n // 2) :]
     penalties = choose_penalties(
         fits,
         plan.fold_of(tuning),
-        scan.a.preparation.rows(pair.a.take(tuning)),
-        scan.b.preparation.rows(pair.b.take(tuning)),
+        *population.prepared(tuning),
         options.metric,
         options.seed,
     )

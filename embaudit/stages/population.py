@@ -9,7 +9,7 @@ import numpy as np
 
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.pair import Pair
-from embaudit.datatypes import Mask, Rows
+from embaudit.datatypes import Mask, Matrix, Rows
 from embaudit.errors import InputError
 from embaudit.stages.options import Options
 from embaudit.stages.packed_bits import refuse_packed_bits
@@ -71,6 +71,13 @@ class Population:
     def same_dim(self) -> bool:
         """Whether stored vectors of one side can query the other."""
         return self.pair.a.dim == self.pair.b.dim
+
+    def prepared(self, rows: Rows) -> tuple[Matrix, Matrix]:
+        """Return rows of both sides as the metric sees them, shapes (m, p) and (m, q)."""
+        return (
+            self.scan.a.preparation.rows(self.pair.a.take(rows)),
+            self.scan.b.preparation.rows(self.pair.b.take(rows)),
+        )
 
     @property
     def dropped_rows(self) -> int:

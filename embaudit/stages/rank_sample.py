@@ -126,8 +126,8 @@ class RankSample:
     ) -> tuple[dict[View, Vector], dict[View, Vector]]:
         """Rank the rows of one batch, against each other or against a pool, and take cosines."""
         population = self._population
-        sides = self._prepared(rows)
-        pools = None if pool is None else self._prepared(pool)
+        sides = dict(zip("ab", population.prepared(rows), strict=True))
+        pools = None if pool is None else dict(zip("ab", population.prepared(pool), strict=True))
         ranks: dict[View, Vector] = {}
         cosines: dict[View, Vector] = {}
         for direction in DIRECTIONS:
@@ -135,6 +135,7 @@ class RankSample:
             vectors: dict[str, Matrix] = {RAW: source} if population.same_dim else {}
             for kind in MAPS:
                 vectors[kind] = self._maps.transform(direction, kind, rows, source)
+            units = unit_rows(target) if cosine else None
             for kind, mapped in vectors.items():
                 # The same references for every view: they differ by the map alone.
                 ranks[direction, kind] = partner_ranks(
@@ -144,17 +145,9 @@ class RankSample:
                     np.random.default_rng(seed),
                     None if pools is None else pools[direction[-1]],
                 )
-                if cosine:
-                    units = unit_rows(mapped), unit_rows(target)
-                    cosines[direction, kind] = np.einsum("ij,ij->i", *units)
+                if units is not None:
+                    cosines[direction, kind] = np.einsum("ij,ij->i", unit_rows(mapped), units)
         return ranks, cosines
-
-    def _prepared(self, rows: Rows) -> dict[str, Matrix]:
-        pair, scan = self._population.pair, self._population.scan
-        return {
-            "a": scan.a.preparation.rows(pair.a.take(rows)),
-            "b": scan.b.preparation.rows(pair.b.take(rows)),
-        }
 
 
 def _joined(first: dict[View, Vector], second: dict[View, Vector]) -> dict[View, Vector]:
