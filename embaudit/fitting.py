@@ -13,11 +13,12 @@ from embaudit.data.sources import Source
 from embaudit.datatypes import DIRECTIONS, Direction, Metric, Progress
 from embaudit.errors import InputError, UsageError, did_you_mean
 from embaudit.maps.affine import AffineMap
+from embaudit.maps.cross_fit import FoldSums, fit_folds, fold_workers
 from embaudit.maps.fitted import FittedMap
 from embaudit.maps.linear import RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
 from embaudit.maps.row_space import row_space, within
-from embaudit.stages.linear import FEWEST_ROWS, cross_fit, population_moments
+from embaudit.stages.linear import FEWEST_ROWS, population_moments, tuned_penalties
 from embaudit.stages.options import Options
 from embaudit.stages.population import populate
 from embaudit.stats.moments import Scatter, total
@@ -88,7 +89,10 @@ threads
         moments = population_moments(population, plan)
         penalty = None
         if method == "linear":
-            penalty = cross_fit(population, plan, moments).penalties[direction]
+            sums = FoldSums(moments)
+            workers = fold_workers(sums, options.workers)
+            fits = fit_folds(sums, workers)
+            penalty = tuned_penalties(population, plan, fits, sums, workers)[direction]
         scatter = total(moments).scatter()
         affine = _fit(scatter if direction == "a_to_b" else scatter.swapped(), penalty)
     return FittedMap(
@@ -119,7 +123,7 @@ def _fit(scatter: Scatter, penalty: float | None) -> AffineMap:
     if penalty is None:
         fitted, _ = fit_orthogonal(inside)
     else:
-        fitted = RidgePath(inside, *np.linalg.eigh(inside.xx), space_x.dim).fit(penalty)
+        fitted = RidgePath.of(inside, *np.linalg.eigh(inside.xx), space_x.dim).fit(penalty)
     return replace(
         fitted,
         matrix=space_x.spread(space_y.spread(fitted.matrix).T).T,

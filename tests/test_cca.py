@@ -6,7 +6,7 @@ import numpy as np
 import oracles
 import pytest
 
-from embaudit.maps.cross_fit import fit_folds
+from embaudit.maps.cross_fit import FoldSums, fit_folds
 from embaudit.measures.cca import cross_fitted_cca
 from embaudit.stats.moments import Moments
 
@@ -19,7 +19,8 @@ def cca_of(x, y, folds=None, workers=1):
     for fold in range(FOLDS):
         parts.append(Moments(x.mean(axis=0), y.mean(axis=0)))
         parts[-1].update(x[folds == fold], y[folds == fold])
-    return cross_fitted_cca(fit_folds(parts, workers), workers)
+    sums = FoldSums(parts)
+    return cross_fitted_cca(fit_folds(sums, workers), sums, workers)
 
 
 def related_rows(n, p, q, seed=0, noise=0.5):

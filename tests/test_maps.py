@@ -8,7 +8,7 @@ import pytest
 from scipy.linalg import orthogonal_procrustes
 
 from embaudit.datatypes import Metric
-from embaudit.maps.cross_fit import DIRECTIONS, CrossFit, choose_penalties, fit_folds
+from embaudit.maps.cross_fit import DIRECTIONS, FoldSums, choose_penalties, cross_fit, fit_folds
 from embaudit.maps.linear import PENALTIES, RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
 from embaudit.measures.procrustes import held_out_residual, in_sample
@@ -41,7 +41,7 @@ def fold_moments_of(x, y, folds):
 
 def ridge_of(x, y):
     scatter = scatter_of(x, y)
-    return RidgePath(scatter, *np.linalg.eigh(scatter.xx))
+    return RidgePath.of(scatter, *np.linalg.eigh(scatter.xx))
 
 
 def squared(rows):
@@ -141,11 +141,12 @@ def test_noise_is_fitted_in_sample_and_not_on_held_out_rows():
     generator = np.random.default_rng(0)
     x, y = generator.standard_normal((2, 200, 100))
     folds = np.arange(200) % FOLDS
-    fits = fit_folds(fold_moments_of(x, y, folds), workers=2)
-    held_out = [fit.held_out for fit in fits]
+    sums = FoldSums(fold_moments_of(x, y, folds))
+    fits = fit_folds(sums, workers=2)
+    held_out = [sums.of(fold) for fold in range(FOLDS)]
     assert in_sample(scatter_of(x, y))[0] < 0.7
     assert held_out_residual([fit.orthogonal[0] for fit in fits], held_out) > 0.99
-    assert held_out_residual([fit.ridge[0].fit(1e-4) for fit in fits], held_out) > 1.5
+    assert held_out_residual([fit.ridge(0).fit(1e-4) for fit in fits], held_out) > 1.5
 
 
 # Ridge
@@ -174,6 +175,15 @@ def test_ridge_maps_rows_with_every_penalty_as_each_fitted_map_does(n, p, q):
         np.testing.assert_allclose(found, path.fit(penalty).transform(fresh), atol=1e-9)
 
 
+@pytest.mark.parametrize(("n", "p", "q"), [(70, 6, 4), (20, 30, 5)])
+def test_ridge_judges_every_penalty_as_each_fitted_map_is_judged(n, p, q):
+    x, y = related_rows(n, p, q)
+    path = ridge_of(x, y)
+    held_out = scatter_of(*(rows + 1.5 for rows in related_rows(25, p, q, seed=9)))
+    expected = [path.fit(penalty).squared_error(held_out)[0] for penalty in PENALTIES]
+    assert path.squared_errors(held_out, PENALTIES) == pytest.approx(expected)
+
+
 def test_ridge_leaves_directions_without_variance_at_zero():
     x, y = related_rows(50, 4, 3)
     x = np.concatenate([x, np.full((50, 2), 8.0)], axis=1)
@@ -190,8 +200,8 @@ def test_every_row_is_mapped_by_the_map_that_has_not_seen_it(direction, kind):
     x, y = related_rows(90, 5, 4)
     folds = np.random.default_rng(1).permutation(np.arange(90) % FOLDS).astype(np.int8)
     penalties = {"a_to_b": 1e-2, "b_to_a": 1e-1}
-    fits = fit_folds(fold_moments_of(x, y, folds), workers=2)
-    maps = CrossFit(fits, lambda rows: folds[rows], penalties)
+    sums = FoldSums(fold_moments_of(x, y, folds))
+    maps = cross_fit(fit_folds(sums, workers=2), penalties, lambda rows: folds[rows])
     source, target = (x, y) if direction == "a_to_b" else (y, x)
     rows = np.random.default_rng(2).permutation(90)[:40]
     mapped = maps.transform(direction, kind, rows, source[rows])
@@ -213,9 +223,11 @@ def test_every_row_is_mapped_by_the_map_that_has_not_seen_it(direction, kind):
         np.testing.assert_allclose(
             found, expected.predict(source[row], expected.matched_scale), atol=1e-8
         )
-    held_out = [fit.held_out if direction == "a_to_b" else fit.held_out.swapped() for fit in fits]
+    held_out = [sums.of(fold) for fold in range(FOLDS)]
+    if direction == "b_to_a":
+        held_out = [fold.swapped() for fold in held_out]
     residual, total = np.sum(errors, axis=0)
-    found = held_out_residual(maps.maps(direction, kind), held_out)
+    found = held_out_residual(maps.maps[direction, kind], held_out)
     assert found == pytest.approx(residual / total)
 
 
@@ -225,12 +237,11 @@ def test_penalties_are_chosen_by_retrieval_on_held_out_rows():
     x = generator.standard_normal((160, 60))
     clean = x @ oracles.rotation(60, generator)
     noisy = clean + 3.0 * generator.standard_normal((160, 60))
-    chosen = [
-        choose_penalties(
-            fit_folds(fold_moments_of(x, y, folds), workers=1), folds, x, y, Metric.COSINE, 0
-        )
-        for y in (clean, noisy)
-    ]
+    chosen = []
+    for y in (clean, noisy):
+        sums = FoldSums(fold_moments_of(x, y, folds))
+        fits = fit_folds(sums, workers=1)
+        chosen.append(choose_penalties(fits, sums, folds, (x, y), Metric.COSINE, 0))
     assert set(chosen[0]) == set(DIRECTIONS)
     assert chosen[0]["a_to_b"] == min(PENALTIES)
     assert chosen[1]["a_to_b"] == max(PENALTIES)

@@ -22,6 +22,8 @@ class AffineMap:
     matched_scale : float
         Gives mapped rows the variance of the target; better for retrieval, because under cosine
         the target's mean is added back and a shrunken row points at the mean.
+    isometric : bool
+        The rows of the matrix are orthonormal: before scaling it keeps every length.
     """
 
     matrix: Matrix
@@ -29,10 +31,12 @@ class AffineMap:
     mean_y: Vector
     least_squares_scale: float
     matched_scale: float
+    isometric: bool = False
 
     def transform(self, rows: Matrix) -> Matrix:
         """Map rows, shape (m, p), with the variance-matched scale; returns shape (m, q)."""
-        mapped = (rows - self.mean_x) @ (self.matrix * self.matched_scale)
+        mapped = (rows - self.mean_x) @ self.matrix
+        mapped *= self.matched_scale
         mapped += self.mean_y
         return mapped
 
@@ -50,18 +54,23 @@ class AffineMap:
             ``sum ||y - f(x)||^2`` with the least-squares scale, and ``sum ||y - mean_y||^2``
             about the fitted mean.
         """
-        away_x = held_out.mean_x - self.mean_x
+        n, scale = held_out.n, self.least_squares_scale
         away_y = held_out.mean_y - self.mean_y
-        n, s, matrix = held_out.n, self.least_squares_scale, self.matrix
-        shifted = away_x @ matrix
+        shifted = (held_out.mean_x - self.mean_x) @ self.matrix
         total = float(held_out.yy.trace() + n * (away_y @ away_y))
-        cross = float((held_out.xy * matrix).sum() + n * (shifted @ away_y))
-        square = float(((held_out.xx @ matrix) * matrix).sum() + n * (shifted @ shifted))
-        return total - 2.0 * s * cross + s * s * square, total
+        cross = float((held_out.xy * self.matrix).sum() + n * (shifted @ away_y))
+        square = mapped_square(held_out.xx, self.matrix, self.isometric)
+        square += float(n * (shifted @ shifted))
+        return total - 2.0 * scale * cross + scale * scale * square, total
 
 
-def matched_scale(scatter: Scatter, mapped_square: float) -> float:
+def mapped_square(square: Matrix, matrix: Matrix, isometric: bool) -> float:
+    """Return ``trace(M^T X~^T X~ M)``: the summed squares of rows mapped without scale."""
+    return float(square.trace() if isometric else ((square @ matrix) * matrix).sum())
+
+
+def matched_scale(target: float, mapped_square: float) -> float:
     """Return the factor that gives mapped rows the target's variance, 0 where they have none."""
     if mapped_square <= 0.0:
         return 0.0
-    return math.sqrt(max(0.0, float(scatter.yy.trace())) / mapped_square)
+    return math.sqrt(max(0.0, target) / mapped_square)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,73 +18,124 @@ from embaudit.maps.row_space import RowSpace, row_space, within
 from embaudit.stats.moments import Moments, Scatter, total
 from embaudit.stats.ranks import partner_ranks
 
+FOLD_BYTES = 1 << 30
+"""What the decompositions of folds that are worked on together may take."""
+MATRICES_OF_A_FOLD = 16
+"""Square matrices alive while a fold is decomposed, LAPACK's own included."""
 
-@dataclass(frozen=True)
-class FoldFit:
-    """What is fitted without one fold, and that fold's own sums to judge it by.
+
+class FoldSums:
+    """Centred sums over each fold and over all others, made when they are asked for.
 
     Everything is in the coordinates of `spaces`: those of the rows themselves unless there are
     fewer rows than dimensions.
 
+    Parameters
+    ----------
+    parts : sequence of Moments
+        One for each fold; every fold must hold rows in the others.
+
+    Attributes
+    ----------
+    everything : Scatter
+        Over all rows.
+    spaces : (RowSpace, RowSpace)
+        Of x and y, the same for all folds.
+    """
+
+    def __init__(self, parts: Sequence[Moments]) -> None:
+        self._parts = parts
+        scatter = total(parts).scatter()
+        self.spaces = (
+            row_space(scatter.xx, scatter.mean_x, scatter.n),
+            row_space(scatter.yy, scatter.mean_y, scatter.n),
+        )
+        self.everything = within(scatter, *self.spaces)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+    def of(self, fold: int) -> Scatter:
+        """Return the sums over the rows of a fold."""
+        return within(self._parts[fold].scatter(), *self.spaces)
+
+    def without(self, fold: int) -> Scatter:
+        """Return the sums over the rows of all other folds."""
+        others = [part for index, part in enumerate(self._parts) if index != fold]
+        return within(total(others).scatter(), *self.spaces)
+
+
+@dataclass(frozen=True)
+class FoldFit:
+    """What is fitted without one fold.
+
     Attributes
     ----------
     spaces : (RowSpace, RowSpace)
-        Of x and y, the same for all folds.
-    train, held_out : Scatter
-        Sums over all other folds and over this fold.
-    eigen_x, eigen_y : (values, vectors)
-        Eigendecompositions of ``train.xx`` and ``train.yy``, eigenvalues ascending.
+        Of x and y: everything is in their coordinates.
+    means : (array, array)
+        Of the rows that were fitted on.
+    eigen : ((values, vectors), (values, vectors))
+        Eigendecompositions of ``X~^T X~`` and ``Y~^T Y~``, eigenvalues ascending.
+    cross : float64 array, shape (p, q)
+        ``X~^T Y~`` in both eigenbases.
     orthogonal : (a_to_b, b_to_a)
-    ridge : (a_to_b, b_to_a)
-        Families of linear maps, one map for each penalty.
     """
 
     spaces: tuple[RowSpace, RowSpace]
-    train: Scatter
-    held_out: Scatter
-    eigen_x: tuple[Vector, Matrix]
-    eigen_y: tuple[Vector, Matrix]
+    means: tuple[Vector, Vector]
+    eigen: tuple[tuple[Vector, Matrix], tuple[Vector, Matrix]]
+    cross: Matrix
     orthogonal: tuple[AffineMap, AffineMap]
-    ridge: tuple[RidgePath, RidgePath]
 
-
-def fit_folds(moments: list[Moments], workers: int) -> list[FoldFit]:
-    """Fit every fold's maps on the other folds.
-
-    Every fold must hold rows in the others; `moments` has one entry for each fold.
-    """
-    everything = total(moments).scatter()
-
-    def space(side: int) -> RowSpace:
-        x = everything if side == 0 else everything.swapped()
-        return row_space(x.xx, x.mean_x, x.n)
-
-    def fit(fold: int) -> FoldFit:
-        others = total([part for index, part in enumerate(moments) if index != fold])
-        train = within(others.scatter(), *spaces)
+    @classmethod
+    def of(cls, train: Scatter, spaces: tuple[RowSpace, RowSpace]) -> FoldFit:
+        """Fit the centred sums of all rows but the fold's."""
+        orthogonal = fit_orthogonal(train)
         eigen_x, eigen_y = _eigen(train.xx), _eigen(train.yy)
-        return FoldFit(
-            spaces=spaces,
-            train=train,
-            held_out=within(moments[fold].scatter(), *spaces),
-            eigen_x=eigen_x,
-            eigen_y=eigen_y,
-            orthogonal=fit_orthogonal(train),
-            ridge=(
-                RidgePath(train, *eigen_x, spaces[0].dim),
-                RidgePath(train.swapped(), *eigen_y, spaces[1].dim),
-            ),
+        return cls(
+            spaces,
+            (train.mean_x, train.mean_y),
+            (eigen_x, eigen_y),
+            eigen_x[1].T @ train.xy @ eigen_y[1],
+            orthogonal,
         )
 
-    with ThreadPoolExecutor(workers) as pool:
-        space_x, space_y = pool.map(space, (0, 1))
-        spaces = (space_x, space_y)
-        return list(pool.map(fit, range(len(moments))))
+    def ridge(self, side: int) -> RidgePath:
+        """Return the linear maps of a direction, one for each penalty: 0 is a_to_b, 1 b_to_a."""
+        (values, vectors), (target_values, target_vectors) = self.eigen[side], self.eigen[1 - side]
+        return RidgePath(
+            mean_x=self.means[side],
+            mean_y=self.means[1 - side],
+            values=values,
+            vectors=vectors,
+            cross=(self.cross if side == 0 else self.cross.T) @ target_vectors.T,
+            unit=float(values.sum()) / self.spaces[side].dim,
+            target=float(target_values.sum()),
+        )
+
+    def linear(self, side: int, penalty: float) -> AffineMap:
+        """Return the linear map of a direction with one penalty."""
+        return self.ridge(side).fit(penalty)
 
 
 def _eigen(matrix: Matrix) -> tuple[Vector, Matrix]:
     values, vectors = np.linalg.eigh(matrix)
     return values, vectors
+
+
+def fold_workers(sums: FoldSums, workers: int) -> int:
+    """Return how many folds may be worked on together."""
+    widest = max(len(sums.everything.mean_x), len(sums.everything.mean_y))
+    return max(1, min(workers, len(sums), FOLD_BYTES // (8 * MATRICES_OF_A_FOLD * widest**2)))
+
+
+def fit_folds(sums: FoldSums, workers: int) -> list[FoldFit]:
+    """Fit every fold's maps on the other folds."""
+    with ThreadPoolExecutor(fold_workers(sums, workers)) as pool:
+        return list(
+            pool.map(lambda fold: FoldFit.of(sums.without(fold), sums.spaces), range(len(sums)))
+        )
 
 
 @dataclass(frozen=True)
@@ -93,24 +144,17 @@ class CrossFit:
 
     Attributes
     ----------
-    fits : list of FoldFit
-        One for each fold.
+    spaces : (RowSpace, RowSpace)
+        Of x and y: the maps are between their coordinates.
+    maps : dict of (direction, kind) to list of AffineMap
+        By direction (a_to_b, b_to_a) and kind (orthogonal, linear), one map for each fold.
     fold_of : callable
         Fold of each row position.
-    penalties : dict of direction to float
-        Ridge penalty of the linear maps.
     """
 
-    fits: list[FoldFit]
+    spaces: tuple[RowSpace, RowSpace]
+    maps: dict[tuple[str, str], list[AffineMap]]
     fold_of: Callable[[Rows], NDArray[np.int8]]
-    penalties: dict[str, float]
-
-    def maps(self, direction: str, kind: str) -> list[AffineMap]:
-        """Return the maps of a direction (a_to_b, b_to_a) and kind (orthogonal, linear) by fold.
-
-        They map coordinates of the row spaces; `transform` maps rows.
-        """
-        return self._maps[direction, kind]
 
     def transform(self, direction: str, kind: str, rows: Rows, vectors: Matrix) -> Matrix:
         """Map each vector with the map that has not seen its row's fold.
@@ -124,22 +168,27 @@ class CrossFit:
         vectors : float64 array, shape (m, p)
             Prepared rows of the source side.
         """
-        enter, leave = self.fits[0].spaces
+        enter, leave = self.spaces
         if direction == "b_to_a":
             enter, leave = leave, enter
-        maps = self.maps(direction, kind)
         folds = np.where(rows < 0, np.int8(0), self.fold_of(np.maximum(rows, 0)))
-        return leave.leave(apply_by_fold(maps, folds, enter.enter(vectors)))
+        return leave.leave(apply_by_fold(self.maps[direction, kind], folds, enter.enter(vectors)))
 
-    @cached_property
-    def _maps(self) -> dict[tuple[str, str], list[AffineMap]]:
-        maps: dict[tuple[str, str], list[AffineMap]] = {}
+
+def cross_fit(
+    fits: list[FoldFit],
+    penalties: dict[str, float],
+    fold_of: Callable[[Rows], NDArray[np.int8]],
+    workers: int = 1,
+) -> CrossFit:
+    """Return the maps of all folds, the linear ones with the penalty of their direction."""
+    maps: dict[tuple[str, str], list[AffineMap]] = {}
+    with ThreadPoolExecutor(workers) as pool:
         for side, direction in enumerate(DIRECTIONS):
-            maps[direction, "orthogonal"] = [fit.orthogonal[side] for fit in self.fits]
-            maps[direction, "linear"] = [
-                fit.ridge[side].fit(self.penalties[direction]) for fit in self.fits
-            ]
-        return maps
+            maps[direction, "orthogonal"] = [fit.orthogonal[side] for fit in fits]
+            linear = partial(FoldFit.linear, side=side, penalty=penalties[direction])
+            maps[direction, "linear"] = list(pool.map(linear, fits))
+    return CrossFit(fits[0].spaces, maps, fold_of)
 
 
 def apply_by_fold(maps: list[AffineMap], folds: NDArray[np.int8], vectors: Matrix) -> Matrix:
@@ -153,11 +202,12 @@ def apply_by_fold(maps: list[AffineMap], folds: NDArray[np.int8], vectors: Matri
 
 def choose_penalties(
     fits: list[FoldFit],
+    sums: FoldSums,
     folds: NDArray[np.int8],
-    rows_a: Matrix,
-    rows_b: Matrix,
+    rows: tuple[Matrix, Matrix],
     metric: Metric,
     seed: int,
+    workers: int = 1,
 ) -> dict[str, float]:
     """Return the ridge penalty of each direction with the best mean partner rank.
 
@@ -168,37 +218,40 @@ def choose_penalties(
     ----------
     folds : int8 array, shape (m,)
         Fold of each tuning row; it is mapped by the map that has not seen it.
-    rows_a, rows_b : float64 arrays, shapes (m, p) and (m, q)
-        Prepared tuning rows.
+    rows : (float64 array, float64 array), shapes (m, p) and (m, q)
+        Prepared tuning rows of both sides.
     metric : Metric
     seed : int
         The same random references serve every penalty.
     """
+
+    def images(side: int, fold: int) -> Matrix:
+        source = fits[fold].spaces[side].enter(rows[side][folds == fold])
+        return np.stack(list(fits[fold].ridge(side).transform(source, PENALTIES)))
+
+    def errors(side: int, fold: int) -> list[float]:
+        held_out = sums.of(fold)
+        if side == 1:
+            held_out = held_out.swapped()
+        return fits[fold].ridge(side).squared_errors(held_out, PENALTIES)
+
+    everyone = range(len(fits))
     chosen: dict[str, float] = {}
-    for side, direction in enumerate(DIRECTIONS):
-        source, target = (rows_a, rows_b) if side == 0 else (rows_b, rows_a)
-        enter, leave = fits[0].spaces[side], fits[0].spaces[1 - side]
-        mapped = np.empty((len(PENALTIES), *target.shape))
-        for fold, fit in enumerate(fits):
-            members = folds == fold
-            images = fit.ridge[side].transform(enter.enter(source[members]), PENALTIES)
-            for index, image in enumerate(images):
-                mapped[index, members] = leave.leave(image)
-        ranks = {}
-        for penalty, rows in zip(PENALTIES, mapped, strict=True):
-            generator = np.random.default_rng([seed, 3])
-            ranks[penalty] = float(partner_ranks(rows, target, metric, generator).mean())
-        best = [penalty for penalty in PENALTIES if ranks[penalty] == min(ranks.values())]
-        chosen[direction] = best[0]
-        if len(best) > 1:
-            chosen[direction] = min(best, key=partial(_held_out_error, fits, side))
+    with ThreadPoolExecutor(workers) as pool:
+        for side, direction in enumerate(DIRECTIONS):
+            leave = fits[0].spaces[1 - side]
+            mapped = np.empty((len(PENALTIES), len(folds), leave.dim))
+            for fold, image in enumerate(pool.map(partial(images, side), everyone)):
+                mapped[:, folds == fold] = leave.leave(image)
+
+            def mean_rank(image: Matrix, target: Matrix = rows[1 - side]) -> float:
+                generator = np.random.default_rng([seed, 3])
+                return float(partner_ranks(image, target, metric, generator).mean())
+
+            ranks = list(pool.map(mean_rank, mapped))
+            best = [index for index, rank in enumerate(ranks) if rank == min(ranks)]
+            if len(best) > 1:
+                total_errors = np.sum(list(pool.map(partial(errors, side), everyone)), axis=0)
+                best = [min(best, key=lambda index: total_errors[index])]
+            chosen[direction] = PENALTIES[best[0]]
     return chosen
-
-
-def _held_out_error(fits: list[FoldFit], side: int, penalty: float) -> float:
-    """Return the residual sum of squares of one direction over all folds."""
-    total_error = 0.0
-    for fit in fits:
-        held_out = fit.held_out if side == 0 else fit.held_out.swapped()
-        total_error += fit.ridge[side].fit(penalty).squared_error(held_out)[0]
-    return total_error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embaudit.datatypes import Matrix, Vector
-from embaudit.maps.affine import AffineMap, matched_scale
+from embaudit.maps.affine import AffineMap, mapped_square, matched_scale
 from embaudit.stats.linalg import thin_svd
 from embaudit.stats.moments import Scatter
 
@@ -36,11 +36,13 @@ def fit_orthogonal(scatter: Scatter) -> tuple[AffineMap, AffineMap]:
 
 
 def _scaled(scatter: Scatter, rotation: Matrix, nuclear: float) -> AffineMap:
-    mapped_square = float(((scatter.xx @ rotation) * rotation).sum())
+    isometric = rotation.shape[0] <= rotation.shape[1]
+    square = mapped_square(scatter.xx, rotation, isometric)
     return AffineMap(
         matrix=rotation,
         mean_x=scatter.mean_x,
         mean_y=scatter.mean_y,
-        least_squares_scale=nuclear / mapped_square if mapped_square > 0.0 else 0.0,
-        matched_scale=matched_scale(scatter, mapped_square),
+        least_squares_scale=nuclear / square if square > 0.0 else 0.0,
+        matched_scale=matched_scale(float(scatter.yy.trace()), square),
+        isometric=isometric,
     )

@@ -120,7 +120,7 @@ def _recalls(x: Matrix, y: Matrix, metric: Metric, k: int, seed: int) -> Matrix:
             found.append(
                 _recall(orthogonal[side].transform(source[held_out]), held_out, target, metric, k)
             )
-            path = RidgePath(sums, *np.linalg.eigh(sums.xx))
+            path = RidgePath.of(sums, *np.linalg.eigh(sums.xx))
             for mapped in path.transform(source[held_out], PENALTIES):
                 found.append(_recall(mapped, held_out, target, metric, k))
         recalls.append(found)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.orthogonal import fit_orthogonal
+from embaudit.stats.linalg import singular_values
 from embaudit.stats.moments import Scatter
 
 
@@ -31,21 +33,27 @@ def in_sample(scatter: Scatter) -> tuple[float, float] | None:
     trace_x, trace_y = float(scatter.xx.trace()), float(scatter.yy.trace())
     if trace_x <= 0.0 or trace_y <= 0.0:
         return None
-    forward, _ = fit_orthogonal(scatter)
-    residual, total = forward.squared_error(scatter)
-    nuclear = float((scatter.xy * forward.matrix).sum())
+    residual, total = 0.0, trace_y
+    if len(scatter.xx) <= len(scatter.yy):
+        # The map keeps lengths: its singular values say all.
+        nuclear = float(singular_values(scatter.xy).sum())
+        residual = total - nuclear * nuclear / trace_x
+    else:
+        forward, _ = fit_orthogonal(scatter)
+        residual, total = forward.squared_error(scatter)
+        nuclear = float((scatter.xy * forward.matrix).sum())
     similarity = nuclear / (math.sqrt(trace_x) * math.sqrt(trace_y))
     return max(0.0, residual / total), math.acos(min(1.0, max(-1.0, similarity)))
 
 
-def held_out_residual(maps: list[AffineMap], held_out: list[Scatter]) -> float | None:
+def held_out_residual(maps: Iterable[AffineMap], held_out: Iterable[Scatter]) -> float | None:
     """Return the relative squared residual over folds, each judged by a map fitted without it.
 
     Parameters
     ----------
-    maps : list of AffineMap
+    maps : iterable of AffineMap
         One for each fold.
-    held_out : list of Scatter
+    held_out : iterable of Scatter
         Sums of each fold's rows, in the map's direction.
 
     Returns

@@ -29,3 +29,11 @@ def thin_svd(matrix: Matrix) -> tuple[Matrix, Vector, Matrix]:
 
         u, s, vt = svd(matrix, full_matrices=False, lapack_driver="gesvd")
     return u, s, vt
+
+
+def singular_values(matrix: Matrix) -> Vector:
+    """Return the singular values of a finite float64 matrix, shape (m, n), descending."""
+    try:
+        return np.asarray(np.linalg.svd(matrix, compute_uv=False))
+    except np.linalg.LinAlgError:
+        return thin_svd(matrix)[1]

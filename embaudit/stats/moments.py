@@ -8,6 +8,7 @@ machines.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,23 +50,35 @@ class Scatter:
 class Moments:
     """Accumulator of the augmented Gram matrix; associative under `merge`.
 
+    Held are the blocks that the symmetric matrix does not repeat.
+
     Parameters
     ----------
     shift_x, shift_y : float64 arrays, shapes (p,) and (q,)
         Provisional means. Any values are correct; values near the means keep the digits of data
         whose mean is large against its deviation.
+
+    Attributes
+    ----------
+    xx, xy, yy : float64 arrays, shapes (p, p), (p, q), (q, q)
+        Sums of products of the shifted rows.
+    edge : float64 array, shape (p + q + 3, 3)
+        The columns of a, b and 1.
     """
 
     def __init__(self, shift_x: Vector, shift_y: Vector) -> None:
-        self.p, self.q = len(shift_x), len(shift_y)
+        p, q = len(shift_x), len(shift_y)
+        self.p, self.q = p, q
         self.shift = np.concatenate([shift_x, shift_y]).astype(np.float64)
-        width = self.p + self.q + EXTRA
-        self.gram: Matrix = np.zeros((width, width))
+        self.xx: Matrix = np.zeros((p, p))
+        self.xy: Matrix = np.zeros((p, q))
+        self.yy: Matrix = np.zeros((q, q))
+        self.edge: Matrix = np.zeros((p + q + EXTRA, EXTRA))
 
     @property
     def n(self) -> int:
         """Number of rows seen."""
-        return round(float(self.gram[-1, -1]))
+        return round(float(self.edge[-1, -1]))
 
     def update(self, x: NDArray[Any], y: NDArray[Any]) -> None:
         """Add paired rows, shapes (m, p) and (m, q), any floating dtype, summed in float64."""
@@ -77,19 +90,33 @@ class Moments:
 
     def add(self, gram: NDArray[Any]) -> None:
         """Add the Gram matrix of a block of augmented rows with the same shifts."""
-        self.gram += gram
+        x, y = slice(0, self.p), slice(self.p, self.p + self.q)
+        self.xx += gram[x, x]
+        self.xy += gram[x, y]
+        self.yy += gram[y, y]
+        self.edge += gram[:, -EXTRA:]
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of both sets of rows, about this one's shifts."""
-        merged = Moments(self.shift[: self.p], self.shift[self.p :])
-        merged.gram = self.gram + other.rebased(self.shift).gram
-        return merged
+        return total([self, other])
 
     def without(self, other: Moments) -> Moments:
         """Return the moments of the rows that are not `other`'s; those must be among these rows."""
-        rest = Moments(self.shift[: self.p], self.shift[self.p :])
-        rest.gram = self.gram - other.rebased(self.shift).gram
+        rest = total([self])
+        rest._combine(other, np.subtract)
         return rest
+
+    def absorb(self, other: Moments) -> None:
+        """Add the moments of other rows, about whatever shifts."""
+        self._combine(other, np.add)
+
+    def _combine(self, other: Moments, operation: np.ufunc) -> None:
+        other = other.rebased(self.shift)
+        for mine, its in zip(self._blocks(), other._blocks(), strict=True):
+            operation(mine, its, out=mine)
+
+    def _blocks(self) -> tuple[Matrix, Matrix, Matrix, Matrix]:
+        return self.xx, self.xy, self.yy, self.edge
 
     def rebased(self, shift: Vector) -> Moments:
         """Return the same moments about another shift, ``G' = T G T^T``.
@@ -106,22 +133,29 @@ class Moments:
         for row, part in ((p + q, slice(0, p)), (p + q + 1, slice(p, p + q))):
             transform[row, part] = 2.0 * offset[part]
             transform[row, -1] = offset[part] @ offset[part]
-        moved.gram = transform @ self.gram @ transform.T
+        moved.add(transform @ self.gram @ transform.T)
         return moved
+
+    @property
+    def gram(self) -> Matrix:
+        """Return the whole matrix, shape (p + q + 3, p + q + 3)."""
+        inner = np.block([[self.xx, self.xy], [self.xy.T, self.yy]])
+        return np.concatenate([np.concatenate([inner, self.edge[:-EXTRA].T]), self.edge], axis=1)
 
     def scatter(self) -> Scatter:
         """Return means and centred sums of products."""
-        p, q, n = self.p, self.q, self.gram[-1, -1]
-        sums = self.gram[: p + q, -1]
-        centred = self.gram[: p + q, : p + q] - np.outer(sums, sums) / n
+        p, n = self.p, self.edge[-1, -1]
+        sums = self.edge[:-EXTRA, -1]
         mean = sums / n + self.shift
-        for part in (slice(0, p), slice(p, p + q)):
-            # Rows that differ by rounding alone have no variance to measure.
-            if np.trace(centred[part, part]) <= NO_VARIANCE * n * (mean[part] @ mean[part]):
-                centred[part, :] = centred[:, part] = 0.0
-        return Scatter(
-            self.n, mean[:p], mean[p:], centred[:p, :p], centred[:p, p:], centred[p:, p:]
-        )
+        x, y = slice(0, p), slice(p, None)
+        xx = self.xx - np.outer(sums[x], sums[x] / n)
+        xy = self.xy - np.outer(sums[x], sums[y] / n)
+        yy = self.yy - np.outer(sums[y], sums[y] / n)
+        # Rows that differ by rounding alone have no variance to measure.
+        for part, square in ((x, xx), (y, yy)):
+            if np.trace(square) <= NO_VARIANCE * n * (mean[part] @ mean[part]):
+                square[:] = xy[:] = 0.0
+        return Scatter(self.n, mean[x], mean[y], xx, xy, yy)
 
     def norm_products(self) -> tuple[float, float, float]:
         """Return ``sum_i ||x~_i||^4``, ``sum_i ||x~_i||^2 ||y~_i||^2``, ``sum_i ||y~_i||^4``.
@@ -129,23 +163,29 @@ class Moments:
         The rows are centred; the middle one is k of the debiased HSIC, the outer ones are k of
         HSIC(X, X) and HSIC(Y, Y).
         """
-        x = (slice(0, self.p), self.p + self.q)
-        y = (slice(self.p, self.p + self.q), self.p + self.q + 1)
-        return self._norm_product(x, x), self._norm_product(x, y), self._norm_product(y, y)
+        x, y = (slice(0, self.p), 0), (slice(self.p, self.p + self.q), 1)
+        return (
+            self._norm_product(x, x, self.xx),
+            self._norm_product(x, y, self.xy),
+            self._norm_product(y, y, self.yy),
+        )
 
-    def _norm_product(self, first: tuple[slice, int], second: tuple[slice, int]) -> float:
+    def _norm_product(
+        self, first: tuple[slice, int], second: tuple[slice, int], products: Matrix
+    ) -> float:
         """Expand ``sum (a - 2 m.x + |m|^2)(b - 2 v.y + |v|^2)`` over the Gram entries."""
         (xs, a), (ys, b) = first, second
-        gram, n = self.gram, self.gram[-1, -1]
-        m, v = gram[xs, -1] / n, gram[ys, -1] / n
+        edge, n = self.edge, self.edge[-1, -1]
+        squares = self.p + self.q
+        m, v = edge[xs, -1] / n, edge[ys, -1] / n
         mm, vv = m @ m, v @ v
         return float(
-            gram[a, b]
-            - 2.0 * (v @ gram[a, ys])
-            - 2.0 * (m @ gram[b, xs])
-            + 4.0 * (m @ gram[xs, ys] @ v)
-            + vv * gram[a, -1]
-            + mm * gram[b, -1]
+            edge[squares + a, b]
+            - 2.0 * (v @ edge[ys, a])
+            - 2.0 * (m @ edge[xs, b])
+            + 4.0 * (m @ products @ v)
+            + vv * edge[squares + a, -1]
+            + mm * edge[squares + b, -1]
             - 3.0 * n * mm * vv
         )
 
@@ -158,9 +198,10 @@ def complete(z: NDArray[Any], p: int, q: int) -> None:
     z[:, -1] = 1.0
 
 
-def total(parts: list[Moments]) -> Moments:
-    """Return the moments of all parts together; at least one part."""
-    merged = parts[0]
-    for part in parts[1:]:
-        merged = merged.merge(part)
+def total(parts: Sequence[Moments]) -> Moments:
+    """Return the moments of all parts together, about the first one's shifts."""
+    first = parts[0]
+    merged = Moments(first.shift[: first.p], first.shift[first.p :])
+    for part in parts:
+        merged.absorb(part)
     return merged
