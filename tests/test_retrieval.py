@@ -15,8 +15,8 @@ from embaudit.measures import retrieval
 from embaudit.measures.neighbors import applicable, depending_on_k
 from embaudit.measures.retrieval import NeighbourSearch
 from embaudit.streaming import search as pass_two
+from embaudit.streaming.corpus import Corpus
 from embaudit.streaming.scan import scan
-from embaudit.streaming.search import Corpus
 
 K = 6
 

@@ -25,7 +25,7 @@ from embaudit.stats.intervals import clopper_pearson
 from embaudit.stats.moments import Moments
 from embaudit.stats.parallel import single_threaded_blas
 from embaudit.stats.prepare import Preparation, unit_rows
-from embaudit.streaming.search import Corpus
+from embaudit.streaming.corpus import Corpus
 
 SETS = load()
 MINILM, W8, FT120 = SETS["minilm"], SETS["minilm_w8"], SETS["minilm_ft120"]

@@ -10,8 +10,10 @@ from embaudit.data.embedding_set import ArraySet
 from embaudit.data.pair import Pair
 from embaudit.datatypes import Metric, SilentProgress
 from embaudit.streaming import search as pass_two
+from embaudit.streaming.corpus import Corpus
+from embaudit.streaming.query_stack import View
 from embaudit.streaming.scan import scan
-from embaudit.streaming.search import Corpus, View, search
+from embaudit.streaming.search import search
 
 ROWS = 700
 

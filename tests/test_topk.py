@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embaudit.stats.topk import NO_ROW, Candidates, TopK, resolve, survivors
+from embaudit.stats.topk import NO_ROW, Candidates, TopK, first_thresholds, resolve, survivors
 
 
 def sorted_best(scores, size):
@@ -37,8 +37,12 @@ def scan_blocks(scores, size, step, first=0):
     """Offer blocks of rows in ascending order, as a search does."""
     top = TopK(len(scores), size)
     for start in range(0, scores.shape[1], step):
-        block = scores[:, start : start + step].T
-        queries, rows, values = survivors(block, top.thresholds.astype(scores.dtype), size)
+        block = np.ascontiguousarray(scores[:, start : start + step].T)
+        thresholds = top.thresholds.astype(scores.dtype)
+        if np.isneginf(thresholds).any():
+            thresholds = np.maximum(thresholds, first_thresholds(block, size))
+        room = np.empty(block.shape, np.bool_)
+        queries, rows, values = survivors(block, thresholds, room)
         top.add(queries, first + start + rows, values)
     top.flush()
     return top
@@ -81,9 +85,11 @@ def test_merging_parts_of_a_corpus_in_any_order_equals_one_pass(shape, levels, s
 @given(st.integers(1, 60), st.integers(1, 8), st.sampled_from([None, 2]), st.integers(0, 999))
 @settings(max_examples=40, deadline=None)
 def test_survivors_pass_what_can_enter_and_no_forbidden_row(count, size, levels, seed):
-    scores = random_scores(3, count, seed, levels, np.float32).T
-    thresholds = np.array([-np.inf, 0.5, np.inf], np.float32)
-    queries, rows, values = survivors(scores, thresholds, size)
+    scores = np.ascontiguousarray(random_scores(3, count, seed, levels, np.float32).T)
+    thresholds = np.maximum(
+        np.array([-np.inf, 0.5, np.inf], np.float32), first_thresholds(scores, size)
+    )
+    queries, rows, values = survivors(scores, thresholds, np.empty((count + 2, 3), np.bool_))
     assert np.array_equal(values, scores[rows, queries])
     passed = set(zip(queries.tolist(), rows.tolist(), strict=True))
     assert all(scores[row, query] > thresholds[query] for query, row in passed)
@@ -99,7 +105,8 @@ def candidates_of(exact, size, error, seed=0):
     """Candidates whose scores are wrong by up to `error`, from exact scores (queries, rows)."""
     noise = np.random.default_rng(seed).uniform(-error, error, exact.shape)
     top = scan_blocks(exact + noise - 2.0, size, 16)
-    return Candidates.of(top, np.full(len(exact), 2.0), np.full(len(exact), error + 1e-15))
+    queries = np.arange(len(exact))
+    return Candidates.of(top, queries, np.full(len(exact), 2.0), np.full(len(exact), error + 1e-15))
 
 
 def exact_function(exact, asked=None):

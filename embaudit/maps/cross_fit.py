@@ -16,7 +16,7 @@ from embaudit.maps.linear import PENALTIES, RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
 from embaudit.maps.row_space import RowSpace, row_space, within
 from embaudit.stats.moments import Moments, Scatter, total
-from embaudit.stats.ranks import partner_ranks
+from embaudit.stats.ranks import Partners
 
 FOLD_BYTES = 1 << 30
 """What the decompositions of folds that are worked on together may take."""
@@ -150,11 +150,15 @@ class CrossFit:
         By direction (a_to_b, b_to_a) and kind (orthogonal, linear), one map for each fold.
     fold_of : callable
         Fold of each row position.
+    axes : (array or None, array or None)
+        Of each side, those with most variance first, as the first fold's map sees them; None with
+        fewer rows than dimensions.
     """
 
     spaces: tuple[RowSpace, RowSpace]
     maps: dict[tuple[str, str], list[AffineMap]]
     fold_of: Callable[[Rows], NDArray[np.int8]]
+    axes: tuple[Matrix | None, Matrix | None]
 
     def transform(self, direction: str, kind: str, rows: Rows, vectors: Matrix) -> Matrix:
         """Map each vector with the map that has not seen its row's fold.
@@ -188,7 +192,11 @@ def cross_fit(
             maps[direction, "orthogonal"] = [fit.orthogonal[side] for fit in fits]
             linear = partial(FoldFit.linear, side=side, penalty=penalties[direction])
             maps[direction, "linear"] = list(pool.map(linear, fits))
-    return CrossFit(fits[0].spaces, maps, fold_of)
+    x, y = (
+        vectors[:, ::-1] if space.basis is None else None
+        for space, (_, vectors) in zip(fits[0].spaces, fits[0].eigen, strict=True)
+    )
+    return CrossFit(fits[0].spaces, maps, fold_of, (x, y))
 
 
 def apply_by_fold(maps: list[AffineMap], folds: NDArray[np.int8], vectors: Matrix) -> Matrix:
@@ -244,9 +252,10 @@ def choose_penalties(
             for fold, image in enumerate(pool.map(partial(images, side), everyone)):
                 mapped[:, folds == fold] = leave.leave(image)
 
-            def mean_rank(image: Matrix, target: Matrix = rows[1 - side]) -> float:
-                generator = np.random.default_rng([seed, 3])
-                return float(partner_ranks(image, target, metric, generator).mean())
+            partners = Partners(rows[1 - side], metric)
+
+            def mean_rank(image: Matrix, partners: Partners = partners) -> float:
+                return float(partners.ranks(image, np.random.default_rng([seed, 3])).mean())
 
             ranks = list(pool.map(mean_rank, mapped))
             best = [index for index, rank in enumerate(ranks) if rank == min(ranks)]

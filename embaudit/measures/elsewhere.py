@@ -9,7 +9,9 @@ import numpy as np
 from embaudit.datatypes import Mask, Matrix, Metric, Progress, Rows, Vector
 from embaudit.stats.prepare import unit_rows
 from embaudit.stats.topk import NO_ROW
-from embaudit.streaming.search import Corpus, View, search
+from embaudit.streaming.corpus import Corpus
+from embaudit.streaming.query_stack import View
+from embaudit.streaming.search import search
 
 CLEAR_RATIO = 0.6
 """Distance of the best match relative to the second below which it is a partner (Lowe 2004)."""

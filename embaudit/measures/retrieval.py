@@ -31,7 +31,9 @@ from embaudit.measures.neighbors import (
 )
 from embaudit.stats.prepare import prepare
 from embaudit.stats.topk import NO_ROW, Candidates, Neighbours, candidates_for, resolve
-from embaudit.streaming.search import Corpus, Found, View, search
+from embaudit.streaming.corpus import Corpus
+from embaudit.streaming.query_stack import Found, View
+from embaudit.streaming.search import search
 
 QUERIES_AT_ONCE = 2048
 CANDIDATES_AT_ONCE = 1 << 20

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embaudit.datatypes import DIRECTIONS, Matrix, Rows, Vector
+from embaudit.datatypes import DIRECTIONS, Rows, Vector
 from embaudit.maps.cross_fit import CrossFit
 from embaudit.measures.neighbors import MAPS, RAW, QueryResults, partner_id
 from embaudit.measures.pairing import Mispairing, View, judge, judge_raw
 from embaudit.stages.population import Population
 from embaudit.stats.intervals import looks
+from embaudit.stats.parallel import ordered_map
 from embaudit.stats.prepare import unit_rows
-from embaudit.stats.ranks import partner_ranks
+from embaudit.stats.ranks import Partners
 
 FIRST_RANKS = 4096
 SMALLEST_BATCH = 1024
@@ -126,27 +127,35 @@ class RankSample:
     ) -> tuple[dict[View, Vector], dict[View, Vector]]:
         """Rank the rows of one batch, against each other or against a pool, and take cosines."""
         population = self._population
+        metric = population.options.metric
         sides = dict(zip("ab", population.prepared(rows), strict=True))
         pools = None if pool is None else dict(zip("ab", population.prepared(pool), strict=True))
+        targets = {side: unit_rows(vectors) for side, vectors in sides.items()} if cosine else None
+        partners = {
+            side: Partners(vectors, metric, None if pools is None else pools[side])
+            for side, vectors in sides.items()
+        }
+
+        def score(view: View) -> tuple[Vector, Vector]:
+            direction, kind = view
+            vectors = sides[direction[0]]
+            if kind != RAW:
+                vectors = self._maps.transform(direction, kind, rows, vectors)
+            # The same references for every view: they differ by the map alone.
+            ranks = partners[direction[-1]].ranks(vectors, np.random.default_rng(seed))
+            if targets is None:
+                return ranks, np.empty(0)
+            units = unit_rows(vectors, out=None if kind == RAW else vectors)
+            return ranks, np.einsum("ij,ij->i", units, targets[direction[-1]])
+
+        kinds = (RAW, *MAPS) if population.same_dim else MAPS
+        views: list[View] = [(direction, kind) for direction in DIRECTIONS for kind in kinds]
         ranks: dict[View, Vector] = {}
         cosines: dict[View, Vector] = {}
-        for direction in DIRECTIONS:
-            source, target = sides[direction[0]], sides[direction[-1]]
-            vectors: dict[str, Matrix] = {RAW: source} if population.same_dim else {}
-            for kind in MAPS:
-                vectors[kind] = self._maps.transform(direction, kind, rows, source)
-            units = unit_rows(target) if cosine else None
-            for kind, mapped in vectors.items():
-                # The same references for every view: they differ by the map alone.
-                ranks[direction, kind] = partner_ranks(
-                    mapped,
-                    target,
-                    population.options.metric,
-                    np.random.default_rng(seed),
-                    None if pools is None else pools[direction[-1]],
-                )
-                if units is not None:
-                    cosines[direction, kind] = np.einsum("ij,ij->i", unit_rows(mapped), units)
+        scores = ordered_map(score, views, population.options.workers)
+        for view, (ranks[view], found) in zip(views, scores, strict=True):
+            if cosine:
+                cosines[view] = found
         return ranks, cosines
 
 

@@ -12,6 +12,10 @@ from embaudit.datatypes import Matrix, Metric, Stored, Vector
 
 SAFE_FLOAT32_NORMS = (1e-15, 1e15)
 """Row norms whose squares stay clear of float32 overflow and underflow."""
+SAFE_SQUARES = (1e-280, 1e280)
+"""Sums of squares that float64 has neither lost nor let overflow."""
+CACHED_BYTES = 1 << 20
+"""Rows prepared together."""
 
 
 @dataclass(frozen=True)
@@ -50,39 +54,56 @@ class Preparation:
 
     def fill(self, stored: Stored, out: NDArray[Any]) -> None:
         """Write prepared rows minus the shift into `out`, shape (m, d), float32 or float64."""
-        if self.precise or out.dtype == np.float64:
-            np.subtract(self.rows(stored), self.shift, out=out, casting="same_kind")
-            return
-        if self.metric is Metric.COSINE:
-            wide = stored if stored.dtype == np.float32 else stored.astype(np.float32)
-            squares = np.einsum("ij,ij->i", wide, wide)
-            np.multiply(wide, (1.0 / np.sqrt(squares))[:, None], out=out)
-        elif self.scale == 1.0:
-            np.subtract(stored, self.shift.astype(np.float32), out=out, casting="same_kind")
-            return
-        else:
-            np.multiply(stored, np.float32(self.scale), out=out, casting="same_kind")
-        out -= self.shift.astype(np.float32)
+        precise = self.precise or out.dtype == np.float64
+        shift = self.shift.astype(out.dtype)
+        # A few rows at a time go through every step while they are in cache.
+        step = max(1, CACHED_BYTES // (8 * out.shape[1]))
+        for start in range(0, len(stored), step):
+            rows, into = stored[start : start + step], out[start : start + step]
+            if precise:
+                np.subtract(self.rows(rows), self.shift, out=into, casting="same_kind")
+                continue
+            if self.metric is Metric.COSINE:
+                wide = rows if rows.dtype == np.float32 else rows.astype(np.float32)
+                squares = np.einsum("ij,ij->i", wide, wide)
+                np.multiply(wide, (1.0 / np.sqrt(squares))[:, None], out=into)
+            else:
+                np.multiply(rows, np.float32(self.scale), out=into, casting="same_kind")
+            into -= shift
 
 
 def prepare(stored: Stored, metric: Metric, scale: float = 1.0) -> Matrix:
     """Return rows in float64 as `metric` sees them, shape (m, d); zero rows stay zero."""
     rows = stored.astype(np.float64)
     if metric is Metric.COSINE:
-        return unit_rows(rows)
+        return unit_rows(rows, out=rows)
     if scale != 1.0:
         rows *= scale
     return rows
 
 
-def unit_rows(rows: Matrix) -> Matrix:
+def unit_rows(rows: Matrix, out: Matrix | None = None) -> Matrix:
     """Return rows of length 1, shape (m, d); zero rows stay zero.
 
-    Each row is divided by its largest entry first, so that no square overflows or vanishes.
+    Parameters
+    ----------
+    rows : float64 array, shape (m, d)
+    out : float64 array, shape (m, d), optional
+        Takes the result; may be `rows`.
     """
-    largest = np.abs(rows).max(axis=1, keepdims=True)
-    largest[largest == 0.0] = 1.0
-    scaled = rows / largest
-    norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
-    norms[norms == 0.0] = 1.0
-    return np.asarray(scaled / norms)
+    squares = np.einsum("ij,ij->i", rows, rows)
+    low, high = SAFE_SQUARES
+    plain = (squares > low) & (squares < high)
+    divisors = np.sqrt(squares)[:, None]
+    if not plain.all():
+        # Divided by its largest entry first, no row's squares overflow or vanish.
+        largest = np.abs(rows[~plain]).max(axis=1, keepdims=True)
+        largest[largest == 0.0] = 1.0
+        scaled = rows[~plain] / largest
+        norms = np.sqrt(np.einsum("ij,ij->i", scaled, scaled))[:, None]
+        norms[norms == 0.0] = 1.0
+        divisors[~plain] = 1.0
+    units = np.asarray(np.divide(rows, divisors, out=out))
+    if not plain.all():
+        units[~plain] = scaled / norms
+    return units

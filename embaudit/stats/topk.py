@@ -46,6 +46,12 @@ class TopK:
         self._pending_count = 0
 
     @property
+    def size(self) -> int:
+        """Rows kept for each query."""
+        size: int = self.scores.shape[1]
+        return size
+
+    @property
     def thresholds(self) -> Vector:
         """Return the score a further row must exceed, shape (queries,); may lag behind."""
         return self.scores[:, -1].copy()
@@ -74,44 +80,75 @@ class TopK:
         """Work off what has been offered."""
         if not self._pending:
             return
-        held, slots = np.nonzero(self.rows != NO_ROW)
-        queries = np.concatenate([held, *(part[0] for part in self._pending)])
-        rows = np.concatenate([self.rows[held, slots], *(part[1] for part in self._pending)])
-        scores = np.concatenate([self.scores[held, slots], *(part[2] for part in self._pending)])
+        queries, rows, scores = (
+            np.concatenate(parts) for parts in zip(*self._pending, strict=True)
+        )
         self._pending, self._pending_count = [], 0
-        order = np.lexsort((rows, -scores, queries))
+        order = np.argsort(queries, kind="stable")
         queries, rows, scores = queries[order], rows[order], scores[order]
-        starts = np.searchsorted(queries, np.arange(len(self.rows)))
-        rank = np.arange(len(queries)) - starts[queries]
-        best = rank < self.scores.shape[1]
-        self.rows[queries[best], rank[best]] = rows[best]
-        self.scores[queries[best], rank[best]] = scores[best]
+        place = np.arange(len(queries)) - np.searchsorted(queries, queries)
+        # At most `size` of a query at a time: one that is offered far more makes nothing wide.
+        for start in range(0, int(place.max(initial=-1)) + 1, self.size):
+            part = (start <= place) & (place < start + self.size)
+            self._take(queries[part], place[part] - start, rows[part], scores[part])
+
+    def _take(self, queries: Rows, places: Rows, rows: Rows, scores: NDArray[Any]) -> None:
+        """Merge rows into the best ones; `places` counts those of a query, from 0."""
+        active, line = np.unique(queries, return_inverse=True)
+        shape = len(active), self.size + int(places.max(initial=-1)) + 1
+        # A free place has the worst score and the highest row: it comes last.
+        all_scores, all_rows = np.full(shape, -np.inf), np.full(shape, np.iinfo(np.int64).max)
+        all_scores[:, : self.size] = self.scores[active]
+        all_rows[:, : self.size] = np.where(
+            self.rows[active] == NO_ROW, np.iinfo(np.int64).max, self.rows[active]
+        )
+        all_scores[line, self.size + places] = scores
+        all_rows[line, self.size + places] = rows
+        order = np.argsort(all_rows, axis=1, kind="stable")
+        ranked = np.argsort(-np.take_along_axis(all_scores, order, axis=1), axis=1, kind="stable")
+        best = np.take_along_axis(order, ranked[:, : self.size], axis=1)
+        self.scores[active] = np.take_along_axis(all_scores, best, axis=1)
+        found = np.take_along_axis(all_rows, best, axis=1)
+        self.rows[active] = np.where(found == np.iinfo(np.int64).max, NO_ROW, found)
 
 
 def survivors(
-    scores: NDArray[Any], thresholds: NDArray[Any], size: int
+    scores: NDArray[Any], thresholds: NDArray[Any], above: NDArray[np.bool_]
 ) -> tuple[Rows, Rows, NDArray[Any]]:
-    """Pick the scores of a block that can enter the best `size` of their query.
+    """Pick the scores of a block that exceed their query's threshold.
 
     Parameters
     ----------
-    scores : float array, shape (block rows, queries)
-        Minus infinity marks rows that may not be returned.
+    scores : float array, shape (block rows, queries), contiguous
     thresholds : float array, shape (queries,)
-        Scores to exceed; minus infinity while a query's list is not full.
+    above : bool array
+        Room for as many marks as there are scores, contiguous.
 
     Returns
     -------
     queries, block_rows : int64 arrays
     scores : float array
     """
-    if len(scores) > size and np.isneginf(thresholds).any():
-        # The first blocks would pass whole: their own best rows set a threshold that ties reach.
-        local = np.partition(scores, len(scores) - size, axis=0)[len(scores) - size]
-        below = np.nextafter(local, scores.dtype.type(-np.inf))
-        thresholds = np.maximum(thresholds, below)
-    rows, queries = np.nonzero(scores > thresholds)
-    return queries, rows, scores[rows, queries]
+    marks = above.reshape(-1)[: scores.size].reshape(scores.shape)
+    np.greater(scores, thresholds, out=marks)
+    places = np.flatnonzero(marks)
+    rows, queries = np.divmod(places, scores.shape[1])
+    return queries, rows, scores.reshape(-1)[places]
+
+
+def first_thresholds(scores: NDArray[Any], size: int) -> NDArray[Any]:
+    """Return what the best `size` rows of a block exceed, shape (queries,).
+
+    Rows that tie with the last of them do too; minus infinity where there are no more rows.
+
+    Parameters
+    ----------
+    scores : float array, shape (block rows, queries)
+    """
+    if len(scores) <= size:
+        return np.full(scores.shape[1], -np.inf, scores.dtype)
+    local = np.partition(scores, len(scores) - size, axis=0)[len(scores) - size]
+    return np.asarray(np.nextafter(local, scores.dtype.type(-np.inf)))
 
 
 @dataclass(frozen=True)
@@ -136,12 +173,16 @@ class Candidates:
     bound: Vector
 
     @classmethod
-    def of(cls, top: TopK, constant: Vector, error: Vector) -> Candidates:
-        """Return the accumulator's rows; `constant` (m,) is added to each query's scores."""
+    def of(cls, top: TopK, queries: Rows, constant: Vector, error: Vector) -> Candidates:
+        """Return what an accumulator holds for some of its queries, shape (m,).
+
+        `constant` (m,) is added to each query's scores.
+        """
         top.flush()
-        full = top.rows[:, -1] != NO_ROW
-        scores = top.scores + constant[:, None]
-        return cls(top.rows, scores, error, np.where(full, scores[:, -1], -np.inf))
+        rows = top.rows[queries]
+        full = rows[:, -1] != NO_ROW
+        scores = top.scores[queries] + constant[:, None]
+        return cls(rows, scores, error, np.where(full, scores[:, -1], -np.inf))
 
     def union(self, other: Candidates) -> Candidates:
         """Return the candidates of two disjoint corpora as one; `self`'s come first in ties."""
