@@ -11,11 +11,11 @@ check:  ## Lint and types.
 test:  ## All tests.
 	pytest -n auto
 
-bench:  ## Verdicts of pairs whose answer is known, then readers, joins and a large pair.
+bench:  ## Verdicts of pairs whose answer is known, readers, joins, then speed and memory (2 hours).
 	python -m benchmarks.verdicts
 	python -m benchmarks.readers
 	python -m benchmarks.joins
-	python -m benchmarks.large
+	python -m benchmarks --all
 
 validate:  ## How often the verdict is wrong; writes docs/validation.md.
 	python -m benchmarks.validation

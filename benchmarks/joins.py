@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from benchmarks.runs import compare, generate, warm
+from benchmarks.generated import LOW_RANK, write_pair
+from benchmarks.runs import compare, warm
 
 ROW_GROUP = 1 << 20
 """What pyarrow writes by default; only one is held here."""
@@ -69,8 +70,7 @@ def write_all(folder: Path, rows: int, dim: int) -> None:
     """Write every file of the comparisons."""
     straight = np.arange(rows)
     shuffled = np.random.default_rng(0).permutation(rows)
-    for seed, name in enumerate("ab", start=1):
-        generate(folder / f"{name}.npy", rows, dim, seed)
+    write_pair(LOW_RANK, rows, dim, (folder / "a.npy", folder / "b.npy"))
     shuffle(folder / "b.npy", folder / "shuffled.npy", shuffled)
     for name, order in (("a", straight), ("b", straight), ("shuffled", shuffled)):
         write_ids(folder / f"{name}.txt", order)

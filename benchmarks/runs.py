@@ -1,4 +1,4 @@
-"""What the benchmarks of the whole command share: generated sets, and one run measured."""
+"""What the benchmarks of whole processes share: one run measured, files in the page cache."""
 
 from __future__ import annotations
 
@@ -10,17 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.lib.format import open_memmap
-
-RANK = 128
-NOISE = 0.05
-BLOCK = 20_000
 CHILD = """
 import json, resource, runpy, sys
-sys.argv = ["embaudit", *sys.argv[1:]]
+sys.argv = sys.argv[1:]
 try:
-    runpy.run_module("embaudit_cli", run_name="__main__")
+    runpy.run_module(sys.argv[0], run_name="__main__")
 finally:
     try:
         with open("/proc/self/status") as status:
@@ -33,35 +27,69 @@ finally:
 """Linux starts ru_maxrss of a child at what its parent had resident, which here wrote the files."""
 
 
+class RunError(Exception):
+    """A measured process failed; its text is what the process said last."""
+
+
 @dataclass(frozen=True)
 class Run:
-    """One run of ``embaudit compare``.
+    """One run of a process that prints a JSON document.
 
     Attributes
     ----------
     seconds : float
         Wall time of the whole process.
     peak : int
-        Its largest resident memory, in bytes.
-    audit : dict
-        What ``--json`` printed.
+        Its largest resident memory, in bytes. The page cache is not counted.
+    document : dict
+        What it printed.
     """
 
     seconds: float
     peak: int
-    audit: dict[str, Any]
+    document: dict[str, Any]
+
+
+def run_module(module: str, *arguments: str | Path | int) -> Run:
+    """Run ``python -m module`` in a process of its own.
+
+    Raises
+    ------
+    RunError
+        When it fails.
+    """
+    command = [sys.executable, "-c", CHILD, module, *map(str, arguments)]
+    started = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - started
+    lines = done.stderr.strip().splitlines()
+    if done.returncode:
+        said = [line for line in lines if not line.startswith('{"peak"')]
+        raise RunError(f"{module}: exit {done.returncode}: {said[-1] if said else 'killed'}")
+    return Run(seconds, json.loads(lines[-1])["peak"], json.loads(done.stdout))
 
 
 def compare(*arguments: str | Path) -> Run:
-    """Run ``embaudit compare`` in a process of its own."""
-    command = [sys.executable, "-c", CHILD, "compare", *map(str, arguments)]
+    """Run ``embaudit compare`` in a process of its own; the document is the audit."""
+    return run_module("embaudit_cli", "compare", *arguments, "--json", "--exit-zero")
+
+
+def seconds_of(code: str, *arguments: str) -> float:
+    """Return the wall time of a Python process that runs `code`.
+
+    Raises
+    ------
+    RunError
+        When it fails.
+    """
     started = time.perf_counter()
-    done = subprocess.run([*command, "--json", "--exit-zero"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
     seconds = time.perf_counter() - started
     if done.returncode:
-        raise SystemExit(done.stderr)
-    peak = json.loads(done.stderr.strip().splitlines()[-1])["peak"]
-    return Run(seconds, peak, json.loads(done.stdout))
+        raise RunError(done.stderr.strip().splitlines()[-1])
+    return seconds
 
 
 def warm(*paths: Path) -> None:
@@ -70,17 +98,3 @@ def warm(*paths: Path) -> None:
         with path.open("rb") as file:
             while file.read(1 << 24):
                 pass
-
-
-def generate(path: Path, rows: int, dim: int, seed: int, dtype: str = "float32") -> None:
-    """Write unit rows of rank 128 plus noise; sets of different seeds differ by the noise alone."""
-    spectrum = np.arange(1, RANK + 1, dtype=np.float32) ** -0.5
-    basis = np.random.default_rng(9).standard_normal((RANK, dim), np.float32) * spectrum[:, None]
-    file = open_memmap(path, "w+", np.dtype(dtype), (rows, dim))
-    for start in range(0, rows, BLOCK):
-        count = min(BLOCK, rows - start)
-        items = np.random.default_rng([7, start]).standard_normal((count, RANK), np.float32)
-        noise = np.random.default_rng([seed, start]).standard_normal((count, dim), np.float32)
-        block = items @ basis + NOISE * noise
-        file[start : start + count] = block / np.linalg.norm(block, axis=1, keepdims=True)
-    file.flush()
