@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
 from embaudit.advice.context import Context, Request
 from embaudit.advice.findings import findings
 from embaudit.advice.recommendation import recommendation
 from embaudit.advice.summary import summary
-from embaudit.answers.index_size import project, refuse_index_size
+from embaudit.answers.index_size import SHARES, observe_growth, project, refuse_index_size
 from embaudit.answers.rerun import check_rerun, noise_floor
 from embaudit.answers.rows import measure_rows, row_table, worst_rows
+from embaudit.answers.sampled import judge_sample, rests_on_recall
 from embaudit.answers.slices import measure_slices
 from embaudit.answers.thresholds import measure_thresholds
 from embaudit.data.embedding_set import EmbeddingSet
@@ -23,15 +26,16 @@ from embaudit.data.queries import open_queries
 from embaudit.data.sources import Source
 from embaudit.datatypes import Metric, Progress
 from embaudit.errors import UsageError
-from embaudit.result import Audit, Estimate, Pairing, Policy, QueryFiles, SetInfo
+from embaudit.result import Audit, Estimate, Pairing, Policy, QueryFiles, Sample, SetInfo
 from embaudit.row_table import RowTable
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.linear import measure_linear
 from embaudit.stages.options import Options
 from embaudit.stages.population import Population, populate
-from embaudit.stages.retrieval import RetrievalStage, measure_retrieval
+from embaudit.stages.retrieval import FIRST_QUERIES, RetrievalStage, measure_retrieval
 from embaudit.stages.row_causes import measure_row_causes
 from embaudit.stages.sample import measure_sample
+from embaudit.stages.timeline import finish, follow
 from embaudit.stats.parallel import single_threaded_blas
 from embaudit.streaming.scan import SideScan
 from embaudit.version import __version__
@@ -61,6 +65,7 @@ def compare(
     threads: int | None = None,
     threshold: float | None = None,
     index_size: int | str | None = None,
+    sample: int | str | None = None,
 ) -> Audit:
     """Say whether the vectors of two sets may be compared directly.
 
@@ -102,7 +107,8 @@ def compare(
     seed : int
         Of every random choice; the same seed gives the same result at any thread count.
     progress : Progress, optional
-        Told about stages and steps.
+        Told about stages and steps; an `embaudit.datatypes.WholeProgress` also how long all of it
+        will take and how far it is.
     threads : int, optional
         Worker threads; default is the processors available.
     threshold : float, optional
@@ -110,6 +116,9 @@ def compare(
         lands on B's scores. A table of a few is made without it.
     index_size : int or str, optional
         Rows of a larger index, ``"10M"``: `projection` continues the recalls to it.
+    sample : int or str, optional
+        Rows to draw of the matched ones, ``"20k"``, for a quick look: no others are read. Recalls
+        are then continued to all matched rows, and the verdict says what that leaves possible.
 
     Returns
     -------
@@ -132,19 +141,30 @@ def compare(
         threads=threads,
         threshold=threshold,
         index_size=index_size,
+        sample=sample,
     )
-    pair = open_pair(a, b, on=on, ids_a=ids_a, ids_b=ids_b, by_row=by_row, column=column)
+    opened = partial(
+        open_pair,
+        on=on,
+        ids_a=ids_a,
+        by_row=by_row,
+        column=column,
+        sample=options.sample,
+        seed=options.seed,
+    )
+    pair = opened(a, b, ids_b=ids_b)
     most = max(options.ks)
     if most >= pair.rows:
+        taken = "paired" if pair.sampled_of is None else "sampled"
         raise UsageError(
             f"--k {most} needs more than {most:,} rows and {pair.rows:,} rows of {pair.a.uri} are "
-            "paired; pass a smaller --k or more rows"
+            f"{taken}; pass a smaller --k or more rows"
         )
     queries = open_queries(queries_a, queries_b, pair)
     groups = None if slice_by is None else group_column(pair, slice_by)
     again = None
     if rerun is not None:
-        again = open_pair(a, rerun, on=on, ids_a=ids_a, ids_b=ids_a, by_row=by_row, column=column)
+        again = opened(a, rerun, ids_b=ids_a)
         check_rerun(again.b, again.a)
     request = None
     sources = (a, b, ids_a, ids_b, queries_a, queries_b, rerun)
@@ -152,8 +172,24 @@ def compare(
         names = (_name(source) for source in (ids_a, ids_b, queries_a, queries_b))
         request = Request(on, by_row, column, *names)
     with single_threaded_blas():
+        options = replace(options, progress=_followed(options, pair, again, queries))
         floor = None if again is None else _audit(again, options.plain(), request, queries=None)
-        return _audit(pair, options, request, queries, floor, groups, rows)
+        audit = _audit(pair, options, request, queries, floor, groups, rows)
+        finish(options.progress)
+        return audit
+
+
+def _followed(options: Options, pair: Pair, again: Pair | None, queries: Pair | None) -> Progress:
+    """Return the listener that the stages tell what they do."""
+    asked = [one.rows for one in (pair, queries) if one is not None]
+    most = min(FIRST_QUERIES, options.policy.max_queries)
+    larger = options.index_size is not None or pair.sampled_of is not None
+    return follow(
+        options,
+        [one for one in (again, pair) if one is not None],
+        [min(most, count) for count in asked],
+        SHARES if larger else (),
+    )
 
 
 def _name(source: Source | IdSource | None) -> str | None:
@@ -187,19 +223,28 @@ def _audit(
         with ledger.stage("scan"):
             population = populate(pair, options)
         refuse_index_size(population)
+        options.progress.stage("thresholds", 1)
         with ledger.stage("thresholds"):
             thresholds = measure_thresholds(population)
+        options.progress.advance()
         linear = measure_linear(population, ledger)
         sample = measure_sample(population, ledger)
         retrieval = measure_retrieval(population, linear.maps, ledger, queries)
-        projection = None
-        if options.index_size is not None:
+        projection, whole = None, pair.sampled_of
+        index_size = options.index_size or whole
+        unsure = whole is not None and rests_on_recall(retrieval)
+        if index_size is not None and (unsure or options.index_size is not None):
             with ledger.stage("projection"):
-                projection = project(population, retrieval, options.index_size)
+                growth = observe_growth(population, retrieval)
+                if growth is not None:
+                    projection = project(population, growth, index_size)
+                if growth is not None and whole is not None and unsure:
+                    retrieval = judge_sample(population, retrieval, growth, whole)
         slices = None
         if groups is not None:
             with ledger.stage("slices"):
                 slices = measure_slices(population, groups, retrieval)
+        options.progress.stage("causes", 1)
         row_causes = measure_row_causes(population, linear, sample, retrieval, ledger)
         measured_rows = measure_rows(population, retrieval)
         if rows is not None:
@@ -213,10 +258,10 @@ def _audit(
         sample=sample,
         retrieval=retrieval,
         measures=measures,
-        a=_set_info(pair.a, population.scan.a, pair.only_in[0], sample.levels[0]),
-        b=_set_info(pair.b, population.scan.b, pair.only_in[1], sample.levels[1]),
+        a=_set_info(pair.source("a"), population.scan.a, sample.levels[0]),
+        b=_set_info(pair.source("b"), population.scan.b, sample.levels[1]),
         pairing=_pairing(population, retrieval),
-        same_source=pair.a.identity() is not None and pair.a.identity() == pair.b.identity(),
+        same_source=_same_source(pair),
         query_files=_query_files(queries),
         slices=slices,
         row_causes=row_causes,
@@ -234,6 +279,7 @@ def _audit(
         a=context.a,
         b=context.b,
         pairing=context.pairing,
+        sample=None if whole is None else Sample(rows=pair.rows, of=whole),
         queries=context.query_files,
         measures=measures,
         measures_at_k=ledger.measures_at_k(),
@@ -255,15 +301,20 @@ def _query_files(queries: Pair | None) -> QueryFiles | None:
     return QueryFiles(a=queries.a.uri, b=queries.b.uri, rows=queries.rows)
 
 
-def _set_info(source: EmbeddingSet, side: SideScan, unmatched: int, levels: int | None) -> SetInfo:
+def _same_source(pair: Pair) -> bool:
+    identity = pair.source("a").identity()
+    return identity is not None and identity == pair.source("b").identity()
+
+
+def _set_info(source: EmbeddingSet, side: SideScan, levels: int | None) -> SetInfo:
     return SetInfo(
         uri=source.uri,
-        rows=source.rows + unmatched,
+        rows=source.rows,
         dim=source.dim,
         dtype=source.dtype.name,
         normalized=side.normalized,
-        zero_rows=int(side.zero.sum()),
-        nonfinite_rows=int((~side.finite).sum()),
+        zero_rows=len(side.zero_rows),
+        nonfinite_rows=len(side.nonfinite_rows),
         duplicate_rows=side.duplicate_rows,
         constant_columns=side.constant_columns,
         value_levels=levels,

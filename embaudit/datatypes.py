@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,29 @@ class Progress(Protocol):
 
     def advance(self, steps: int = 1) -> None:
         """Count `steps` of the current stage as done."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What an audit is about to do: so many rows of so many dimensions, in so many seconds."""
+
+    rows: int
+    dims: tuple[int, int]
+    seconds: float
+
+
+@runtime_checkable
+class WholeProgress(Progress, Protocol):
+    """A listener that also wants to know how far the whole audit is, and how long it will last.
+
+    Only where one listens is the machine measured, for some milliseconds, to tell.
+    """
+
+    def begin(self, forecast: Forecast) -> None:
+        """Take the forecast, once, when the rows are known and before they are read."""
+
+    def reach(self, done: float, seconds_left: float) -> None:
+        """Take the share of the work that is done, never less than before, 1 at the end."""
 
 
 class SilentProgress:

@@ -97,8 +97,9 @@ class Policy(Value):
 class SetInfo(Value):
     """One side: what it holds, and the health of the rows that have a partner.
 
-    ``rows`` counts all stored rows; the other counts are over the paired ones. ``value_levels`` is
-    the number of distinct values where there are so few that they lie on a grid.
+    ``rows`` counts all stored rows; the other counts are over the paired ones, of a sample over the
+    drawn ones. ``value_levels`` is the number of distinct values where there are so few that they
+    lie on a grid.
     """
 
     uri: str
@@ -116,6 +117,13 @@ class SetInfo(Value):
     norm_max: float
 
 
+class Sample(Value):
+    """That ``rows`` of ``of`` matched rows were drawn, and no others entered anything."""
+
+    rows: int
+    of: int
+
+
 class Estimate(Value):
     """A value with its interval; both null where it could not be measured."""
 
@@ -124,7 +132,7 @@ class Estimate(Value):
 
 
 class Pairing(Value):
-    """How rows were matched and how many of them remain."""
+    """How rows were matched, how many entered and how many of them remain."""
 
     by: Literal["row", "id"]
     rows: int
@@ -354,6 +362,7 @@ class Audit(Value):
     a: SetInfo
     b: SetInfo
     pairing: Pairing
+    sample: Sample | None = None
     queries: QueryFiles | None = None
     measures: dict[str, Measure]
     measures_at_k: dict[str, dict[str, Measure]] = {}

@@ -6,7 +6,7 @@ The rules are tried in order; an open one adds its verdict to the candidates and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
@@ -182,6 +182,7 @@ Reason = Literal[
     "no_map",
     "few_rows_to_fit",
     "straddles",
+    "sample",
 ]
 
 
@@ -246,6 +247,31 @@ def decide(evidence: Evidence, policy: Policy) -> Decision:
         return _single(Verdict.CONCATENATE, "no_map")
     reason: Reason = "straddles" if candidates else "few_rows_to_fit"
     return _inconclusive(possible, reason, bool(candidates))
+
+
+def continued(decision: Decision, whole: Evidence, policy: Policy) -> Decision:
+    """Return what a decision on a sample leaves possible for all rows.
+
+    Rules are applied once more, to the evidence continued to all rows. That can take certainty
+    away and never gives any: what the sample shows stays possible.
+
+    Parameters
+    ----------
+    decision : Decision
+        On the sample.
+    whole : Evidence
+        With recalls projected to an index of all rows.
+    policy : Policy
+    """
+    for_all = decide(whole, policy)
+    possible = {*decision.candidates, *for_all.candidates}
+    if possible != set(decision.candidates):
+        possible_in_order = [verdict for verdict in DECIDABLE if verdict in possible]
+        return _inconclusive(possible_in_order, "sample", chosen=decision.chosen)
+    if decision.chosen is None or for_all.chosen is None:
+        return decision
+    lasting = {way: how for way, how in decision.chosen.items() if way in for_all.chosen}
+    return replace(decision, chosen=lasting or for_all.chosen)
 
 
 def _rows_correspond(

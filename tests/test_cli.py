@@ -163,6 +163,36 @@ def test_options_reach_the_audit(embaudit_compare):
     }
 
 
+def test_any_number_of_threads_writes_the_same_bytes(embaudit_compare, tmp_path):
+    written = []
+    for threads in ("1", "2", "7"):
+        path = tmp_path / f"{threads}.json"
+        run = ("rotated.npy", "--output", f"json={path}", "--threads", threads, "-q")
+        embaudit_compare("a.npy", *run)
+        text = path.read_text()
+        written.append(re.sub(r'"timing": \{[^}]*\}', "", text))
+        assert text != written[-1]
+    assert len(set(written)) == 1
+
+
+def test_a_sample_is_said_in_one_line_and_in_json(folder, embaudit_compare, tmp_path):
+    vectors = np.random.default_rng(1).standard_normal((2, 900, DIM)).astype(np.float32)
+    for name, matrix in zip("ab", (vectors[0], vectors[0] + 1e-4 * vectors[1]), strict=True):
+        np.save(tmp_path / f"{name}.npy", matrix)
+    paths = [str(tmp_path / f"{name}.npy") for name in "ab"]
+    table = tmp_path / "rows.csv"
+    result = embaudit_compare(*paths, "--sample", "0.4k", "-q", "--output", f"rows={table}")
+    (line,) = result.stdout.splitlines()
+    assert "(a sample of 400 of 900 rows, k 10)" in line
+    numbers = [int(row.split(",")[0]) for row in table.read_text().splitlines()[1:]]
+    assert len(numbers) == len(set(numbers)) == 400
+    assert max(numbers) > 400
+    document = json.loads(embaudit_compare(*paths, "--sample", "400", "--json").stdout)
+    assert document["sample"] == {"rows": 400, "of": 900}
+    assert document["pairing"]["rows"] == 400
+    assert json.loads(embaudit_compare(*paths, "--json").stdout)["sample"] is None
+
+
 def test_drop_invalid_goes_on(embaudit_compare):
     refused = embaudit_compare("a.npy", "invalid.npy")
     assert refused.exit_code == 2
@@ -205,6 +235,11 @@ def test_defaults_are_the_librarys():
         (["a.npy", "near.npy", "--max-queries", "0"], "--max-queries 0: expected a number that is"),
         (["a.npy", "near.npy", "--k", "0"], "--k"),
         (["a.npy", "near.npy", "--seed", "-1"], "--seed"),
+        (["a.npy", "near.npy", "--threads", "0"], "--threads must be at least 1, not 0"),
+        (["a.npy", "near.npy", "--threads", "two"], "--threads"),
+        (["a.npy", "near.npy", "--sample", "some"], "--sample some: expected a whole number of"),
+        (["a.npy", "near.npy", "--sample", "0.5"], "--sample 0.5: expected a whole number of"),
+        (["a.npy", "near.npy", "--sample", "200"], "--sample 200: a look at 300 rows"),
         (["a.npy", "near.npy", "--column", "x"], "--column"),
         (["a.npy", "near.npy", "--output", "a.json"], "expected FORMAT=PATH"),
         (["a.npy", "near.npy", "--output", "jsn=a"], "unknown output format 'jsn'"),

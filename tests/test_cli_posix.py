@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -191,6 +192,31 @@ def test_progress_appears_for_work_that_lasts_and_is_removed():
     shown = on_terminal(WORK.format(seconds=0.35, quiet=False))
     assert "moments" in shown
     assert shown.endswith("\x1b[2K")
+
+
+FORECAST = """
+import time
+from embaudit.datatypes import Forecast
+from embaudit_cli.progress import with_progress
+def work(progress):
+    progress.begin(Forecast(1_000_000, (768, 384), {seconds}))
+    for share in range(10):
+        progress.stage("moments" if share < 5 else "neighbours", 5)
+        progress.reach(share / 10, 90.0 - 10 * share)
+        time.sleep(0.25)
+with_progress(work, quiet=False)
+"""
+
+
+def test_one_bar_covers_the_whole_and_long_work_is_announced():
+    shown = on_terminal(FORECAST.format(seconds=100))
+    assert shown.startswith("1,000,000 x 768 + 384: about 2 min")
+    shares = [int(share) for share in re.findall(r"(\d+)%", shown)]
+    assert shares == sorted(shares)
+    assert shares[-1] == 90
+    assert "neighbours" in shown
+    assert re.search(r"00:[0-4]\d left", shown)
+    assert "about" not in on_terminal(FORECAST.format(seconds=9))
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def test_zero_rows_are_dropped_under_cosine_only():
         (rows(), rows(), {"k": [10, 1.5]}, ["--k 1.5: expected a whole number"]),
         (rows(), rows(), {"k": True}, ["--k True: expected a whole number"]),
         (rows(), rows(), {"seed": 1.5}, ["--seed 1.5: expected a whole number"]),
-        (rows(), rows(), {"threads": 0}, ["threads=0: expected at least 1"]),
+        (rows(), rows(), {"threads": 0}, ["--threads must be at least 1, not 0"]),
         (rows(), rows(), {"threshold": "x"}, ["--threshold 'x': expected a number"]),
         ("", rows(), {}, ["an empty path"]),
         (rows(), rows().astype(float) * 1e200, {}, ["norms from", "expected 1e-30 to 1e+30"]),

@@ -14,6 +14,7 @@ from sample_audits import sample_audit
 from test_report import shown
 
 from embaudit.datatypes import Verdict
+from embaudit.result import Sample
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -32,6 +33,15 @@ def test_the_report_is_as_it_was(verdict, width, encoding):
 def test_the_verbose_report_is_as_it_was():
     path = GOLDEN / "verbose-80-utf-8.txt"
     report = shown(sample_audit(Verdict.ALIGN), verbose=True)
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(report, encoding="utf-8", newline="\n")
+    assert report == path.read_text(encoding="utf-8")
+
+
+def test_the_report_of_a_sample_is_as_it_was():
+    path = GOLDEN / "sample-80-utf-8.txt"
+    sample = Sample(rows=6000, of=1_250_000)
+    report = shown(sample_audit(Verdict.DEGRADED, sample=sample))
     if os.environ.get("GOLDEN") == "write":
         path.write_text(report, encoding="utf-8", newline="\n")
     assert report == path.read_text(encoding="utf-8")

@@ -40,6 +40,7 @@ def compare(
     column: options.Column = None,
     drop_invalid: options.DropInvalid = False,
     keep_duplicates: options.KeepDuplicates = False,
+    sample: options.Sample = None,
     queries_a: options.QueriesA = None,
     queries_b: options.QueriesB = None,
     rerun: options.Rerun = None,
@@ -49,6 +50,7 @@ def compare(
     max_queries: options.MaxQueries = 16_384,
     confidence: options.Confidence = 0.95,
     seed: options.Seed = 0,
+    threads: options.Threads = None,
     threshold: options.Threshold = None,
     index_size: options.IndexSize = None,
     require: options.Require = "safe",
@@ -110,10 +112,12 @@ def compare(
             seed=seed,
             threshold=threshold,
             index_size=index_size,
+            sample=sample,
+            threads=threads,
             progress=progress,
         )
 
-    audit = with_progress(audit_files, quiet=quiet)
+    audit = with_progress(audit_files, quiet=quiet, verbose=verbose)
     rows = tables[0] if tables else None
     _show(audit, outputs, rows, quiet=quiet, verbose=verbose)
     write_outputs(audit, outputs.files, rows)

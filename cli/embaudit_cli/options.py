@@ -84,6 +84,15 @@ KeepDuplicates: TypeAlias = Annotated[
     ),
 ]
 
+Sample: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ROWS",
+        help="Look at a random sample of so many of the paired rows, as 20k.",
+        rich_help_panel=ROWS,
+    ),
+]
+
 Metric: TypeAlias = Annotated[
     str,
     typer.Option(
@@ -117,6 +126,15 @@ Confidence: TypeAlias = Annotated[
 Seed: TypeAlias = Annotated[
     int,
     typer.Option(metavar="N", help="Draws folds, queries and samples.", rich_help_panel=SEARCH),
+]
+
+Threads: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Processors to use; all by default. The result is the same at any number.",
+        rich_help_panel=SEARCH,
+    ),
 ]
 
 QueriesA: TypeAlias = Annotated[

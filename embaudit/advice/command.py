@@ -10,15 +10,15 @@ from embaudit.result import Policy
 from embaudit.stages.options import Options
 
 
-def repeat(context: Context, **changes: str | int) -> list[str]:
+def repeat(context: Context, **changes: str | int | None) -> list[str]:
     """Return the compare command that reaches the same verdict, fit for a shell.
 
     Questions besides the verdict are not asked again.
 
     Parameters
     ----------
-    changes : str or int
-        Options of the policy to change, as ``require="align"``.
+    changes : str, int or None
+        Options to change, as ``require="align"``; None leaves one out.
 
     Returns
     -------
@@ -29,7 +29,12 @@ def repeat(context: Context, **changes: str | int) -> list[str]:
         return []
     words = ["embaudit", "compare", context.a.uri, context.b.uri]
     options = context.options
-    searched = {"k": ",".join(map(str, options.ks)), **options.policy.model_dump(), **changes}
+    searched = {
+        "k": ",".join(map(str, options.ks)),
+        "sample": None if context.pair.sampled_of is None else options.sample,
+        **options.policy.model_dump(),
+        **changes,
+    }
     for name, value in {**inputs(context.request, options), **_worth_saying(searched)}.items():
         words.append(f"--{name.replace('_', '-')}")
         if value is not True:

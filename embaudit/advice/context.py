@@ -99,6 +99,22 @@ class Context:
         return self.retrieval.decision
 
     @property
+    def lasting(self) -> Evidence:
+        """The evidence as it is in an index of all rows: of a sample, continued to them."""
+        return self.retrieval.whole or self.evidence
+
+    @property
+    def sampled(self) -> str | None:
+        """Which part of the rows a sample is, in words; None where all rows were taken."""
+        whole = self.pair.sampled_of
+        return None if whole is None else f"{self.pair.rows:,} of {whole:,} rows"
+
+    @property
+    def every_row(self) -> str:
+        """What is meant by all rows that were looked at."""
+        return "every row" if self.sampled is None else "every sampled row"
+
+    @property
     def queries(self) -> int:
         """Number of rows that were queries."""
         return 0 if self.retrieval.results is None else len(self.retrieval.results.rows)
@@ -116,8 +132,7 @@ class Context:
     @property
     def lowest_raw(self) -> float:
         """The lowest recall of stored vectors, mixed indexes included; equal dimensions."""
-        raw = [self.evidence.recalls[direction, "raw"] for direction in DIRECTIONS]
-        return min(recall.plain.value for recall in (*raw, *self.evidence.mixed.values()))
+        return min(recall.plain.value for recall in stored_recalls(self.evidence))
 
     @property
     def best_chosen(self) -> tuple[str, Literal["orthogonal", "linear"], Recall]:
@@ -144,6 +159,12 @@ class Context:
     def shared_axes(self) -> SharedAxes:
         """Columns that correspond, on the sample."""
         return SharedAxes.of(*self.sample.stored)
+
+
+def stored_recalls(evidence: Evidence) -> list[Recall]:
+    """Return the recalls of stored vectors, mixed indexes included; equal dimensions."""
+    raw = [evidence.recalls[direction, "raw"] for direction in DIRECTIONS]
+    return [*raw, *evidence.mixed.values()]
 
 
 def percent(share: float) -> str:

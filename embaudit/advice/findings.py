@@ -34,6 +34,7 @@ SAYS_LESS = {
 def findings(context: Context) -> list[Finding]:
     """Return what the user should know besides the verdict, most severe first."""
     found = [
+        *_about_sample(context),
         *_about_source(context),
         *_about_rows(context),
         *_about_pairing(context),
@@ -50,6 +51,22 @@ def findings(context: Context) -> list[Finding]:
 
 def _side(found: Finding) -> object:
     return (found.model_extra or {}).get("side")
+
+
+def _about_sample(context: Context) -> Iterator[Finding]:
+    """Say what a sample is blind to."""
+    if context.sampled is None:
+        return
+    yield finding(
+        "warning",
+        "sampled",
+        f"Only {context.sampled} were drawn (seed {context.options.seed}). Recalls are against an "
+        f"index of {context.pair.rows:,} rows and fall with a larger one; NaN, zero and repeated "
+        "rows, lags and blocks outside the sample are not seen. Run without --sample before you "
+        "rely on the verdict.",
+        rows=context.pair.rows,
+        of=context.pair.sampled_of,
+    )
 
 
 def _about_source(context: Context) -> Iterator[Finding]:
@@ -129,7 +146,7 @@ def _about_rows(context: Context) -> Iterator[Finding]:
                 "warning",
                 "constant_columns",
                 f"{side.uri}: {side.constant_columns:,} of {side.dim:,} columns hold one value in "
-                "every row; they may be padding or a damaged export.",
+                f"{context.every_row}; they may be padding or a damaged export.",
                 side=name,
                 columns=side.constant_columns,
             )
@@ -227,7 +244,8 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
             "info",
             "real_queries",
             f"Recalls and mixed indexes are of {context.asked:,} of {files.rows:,} queries in "
-            f"{files.a} and {files.b}, each against every row; intervals cover queries to come.",
+            f"{files.a} and {files.b}, each against {context.every_row}; intervals cover queries "
+            "to come.",
             queries=context.asked,
         )
         return
@@ -237,8 +255,9 @@ def _about_verdict(context: Context) -> Iterator[Finding]:
     yield finding(
         "info",
         "rows_as_queries",
-        f"Recalls come from {some}{evidence.rows:,} rows as queries, each against every row: "
-        "the verdict is for queries that look like rows. Others: --queries-a and --queries-b.",
+        f"Recalls come from {some}{evidence.rows:,} rows as queries, each against "
+        f"{context.every_row}: the verdict is for queries that look like rows. Others: --queries-a "
+        "and --queries-b.",
         queries=context.queries,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from embaudit.advice import snippet
 from embaudit.advice.causes.enough_rows import rows_to_fit
 from embaudit.advice.command import repeat
-from embaudit.advice.context import Context
+from embaudit.advice.context import Context, stored_recalls
 from embaudit.datatypes import DIRECTIONS, Verdict
 from embaudit.measures.order import Order
 from embaudit.result import Recommendation
@@ -26,6 +26,11 @@ def recommendation(context: Context) -> Recommendation:
     order = context.row_causes.order
     if order is not None:
         return _restore_the_order(context, order)
+    if context.decision.reason == "sample":
+        return Recommendation(
+            action="Compare all rows: run without --sample, or draw a larger one.",
+            commands=repeat(context, sample=None),
+        )
     return writers[context.decision.verdict](context)
 
 
@@ -47,11 +52,12 @@ def _restore_the_order(context: Context, order: Order) -> Recommendation:
 
 
 def _compare_directly(context: Context) -> Recommendation:
-    commands = repeat(context)
+    commands = repeat(context, sample=None)
+    recalls = stored_recalls(context.lasting) if len(context.lasting.mixed) == 2 else []
     return Recommendation(
         action="Compare the vectors directly and mix them in one index."
         + _below(commands, "keeps it so"),
-        expected_recall=context.lowest_raw if len(context.evidence.mixed) == 2 else None,
+        expected_recall=min((recall.plain.value for recall in recalls), default=None),
         commands=commands,
     )
 
@@ -62,7 +68,7 @@ def _below(commands: list[str], does: str) -> str:
 
 
 def _accept_the_loss(context: Context) -> Recommendation:
-    raw = [context.evidence.recalls[direction, "raw"] for direction in DIRECTIONS]
+    raw = [context.lasting.recalls[direction, "raw"] for direction in DIRECTIONS]
     cures = {
         "few_matched": "Bring the missing rows together, or lower --min-matched.",
         "without_partner": "Embed the rows without a vector again, then compare again.",
@@ -72,7 +78,7 @@ def _accept_the_loss(context: Context) -> Recommendation:
             action=cures[context.decision.reason],
             expected_recall=min(recall.plain.value for recall in raw),
         )
-    commands = repeat(context, require="degraded")
+    commands = repeat(context, require="degraded", sample=None)
     return Recommendation(
         action="Compare directly if the loss is acceptable, else store more precise vectors; a map "
         "would not help." + _below(commands, "accepts the loss"),
@@ -82,11 +88,12 @@ def _accept_the_loss(context: Context) -> Recommendation:
 
 
 def _fit_a_map(context: Context) -> Recommendation:
-    direction, kind, recall = context.best_chosen
+    direction, kind, _ = context.best_chosen
+    recall = context.lasting.recalls[direction, kind]
     both = len(context.decision.chosen or {}) == 2
     target = "the other side's index" if both else f"{direction[-1].upper()}'s index"
     article = "an" if kind == "orthogonal" else "a"
-    commands = repeat(context, require="align")
+    commands = repeat(context, require="align", sample=None)
     return Recommendation.model_validate(
         {
             "action": f"Do not compare the stored vectors directly. Fit {article} {kind} map on "
@@ -147,7 +154,8 @@ def _settle(context: Context) -> Recommendation:
         return Recommendation(action="Compare more rows, or ask for fewer neighbours with --k.")
     if reason == "few_rows_to_fit":
         rows = rows_to_fit(context.evidence.dims)
-        return Recommendation(action=f"Compare at least {rows:,} distinct paired rows.")
+        larger = "" if context.sampled is None else ": pass a larger --sample, or none"
+        return Recommendation(action=f"Compare at least {rows:,} distinct paired rows{larger}.")
     if reason == "silent_chance":
         return Recommendation(
             action="Leave repeated, empty or one-hot rows out on both sides and compare again."

@@ -28,8 +28,10 @@ def summary(context: Context) -> str:
         "no_map": _no_map,
         "few_rows_to_fit": _few_rows_to_fit,
         "straddles": _straddles,
+        "sample": _sample,
     }
-    return writers[context.decision.reason](context)
+    written = writers[context.decision.reason](context)
+    return written if context.sampled is None else f"On a sample of {context.sampled}: {written}"
 
 
 def _identical(context: Context) -> str:
@@ -167,4 +169,13 @@ def _straddles(context: Context) -> str:
     return (
         f"The data do not decide between {names} at {percent(context.options.policy.confidence)} "
         "confidence."
+    )
+
+
+def _sample(context: Context) -> str:
+    names = " or ".join(str(candidate) for candidate in context.decision.candidates)
+    return (
+        f"Whether all rows are {names} is open, for recall falls as an index grows and a "
+        f"projection to {context.pair.sampled_of:,} rows does not settle what is asked; run "
+        "without --sample."
     )

@@ -43,7 +43,7 @@ def measure_slices(
     that are compared (Bonferroni). They are for further items like those of the group: a recall
     over all of forty rows is exact, and says little about whether such items fare worse.
     """
-    order = population.order
+    order = population.order[:]
     groups = read_groups(population.pair, column, order[:FIFTHS_FROM])
     results, mispairing = retrieval.results, retrieval.mispairing
     if results is None or mispairing is None:
@@ -84,7 +84,7 @@ class _Measurement:
         self._view: View = retrieval.mispairing.view
         # A weak relation looks like mispairing where the sample is too small to show its tail.
         self._proven = retrieval.mispairing.median_rank <= PROOF_OF_PAIRING
-        codes = groups.codes[population.order]
+        codes = groups.codes[population.order[:]]
         self._sizes = np.bincount(codes, minlength=len(groups.names))
         self._measured = np.flatnonzero(self._sizes >= FEWEST_ROWS).tolist()
         self._chance = {key: float(values.mean()) for key, values in results.chance.items()}

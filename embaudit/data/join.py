@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.id_files import IdSource, read_ids
-from embaudit.data.ids import Ids, match
+from embaudit.data.ids import Ids, Matches, match
 from embaudit.data.keyed import KeyedSet
 from embaudit.data.order import check_row_order, row_count_error
 from embaudit.data.pair import Pair
-from embaudit.data.reordered import reordered
+from embaudit.data.reordered import reordered, sampled
 from embaudit.data.sources import Source, open_set
+from embaudit.datatypes import Rows
 from embaudit.errors import UsageError
 
 
@@ -22,10 +27,12 @@ def open_pair(
     ids_b: IdSource | None = None,
     by_row: bool = False,
     column: str | None = None,
+    sample: int | None = None,
+    seed: int = 0,
 ) -> Pair:
     """Open two sources and bring their rows together, by position unless ids say otherwise.
 
-    Parameters are those of `embaudit.compare`.
+    Parameters are those of `embaudit.compare`; `sample` is a number.
 
     Raises
     ------
@@ -36,19 +43,29 @@ def open_pair(
     """
     set_a, set_b = open_set(a, column=column), open_set(b, column=column)
     if on is None and ids_a is None and ids_b is None:
-        return pair_by_row(set_a, set_b, check_order=not by_row)
+        return pair_by_row(set_a, set_b, check_order=not by_row, sample=sample, seed=seed)
     if by_row:
         raise UsageError("--by-row contradicts --on, --ids-a and --ids-b; leave one out")
-    return pair_by_id(set_a, set_b, on=on, ids_a=ids_a, ids_b=ids_b)
+    return pair_by_id(set_a, set_b, on=on, ids_a=ids_a, ids_b=ids_b, sample=sample, seed=seed)
 
 
-def pair_by_row(a: EmbeddingSet, b: EmbeddingSet, *, check_order: bool) -> Pair:
+def pair_by_row(
+    a: EmbeddingSet,
+    b: EmbeddingSet,
+    *,
+    check_order: bool,
+    sample: int | None = None,
+    seed: int = 0,
+) -> Pair:
     """Pair row i with row i.
 
     Parameters
     ----------
     check_order : bool
         Refuse Parquet files whose shared ids say that their rows are in another order.
+    sample : int, optional
+        Rows to draw, where there are more.
+    seed : int
 
     Raises
     ------
@@ -59,7 +76,16 @@ def pair_by_row(a: EmbeddingSet, b: EmbeddingSet, *, check_order: bool) -> Pair:
         raise row_count_error(a, b)
     if check_order:
         check_row_order(a, b)
-    return Pair(a, b)
+    drawn = _drawn(a.rows, sample, seed)
+    if drawn is None:
+        return Pair(a, b)
+    return Pair(
+        sampled(a, drawn),
+        sampled(b, drawn),
+        Matches(drawn, drawn, 0, 0),
+        stored=(a, b),
+        sampled_of=a.rows,
+    )
 
 
 def pair_by_id(
@@ -69,6 +95,8 @@ def pair_by_id(
     on: str | None = None,
     ids_a: IdSource | None = None,
     ids_b: IdSource | None = None,
+    sample: int | None = None,
+    seed: int = 0,
 ) -> Pair:
     """Pair the rows that share an id, in any order; rows without partner are left out.
 
@@ -81,6 +109,9 @@ def pair_by_id(
         Column of the ids, of every side without ids of its own.
     ids_a, ids_b : path, or sequence of str or int, optional
         One id for each row.
+    sample : int, optional
+        Rows to draw of those that met, where there are more.
+    seed : int
 
     Raises
     ------
@@ -95,9 +126,31 @@ def pair_by_id(
     names = keys_a.names
     # The hashes have served, and a copied set needs the memory.
     del keys_a, keys_b
+    matched = len(matches.rows_a)
+    drawn = _drawn(matched, sample, seed)
+    brought = reordered
+    if drawn is not None:
+        matches = replace(matches, rows_a=matches.rows_a[drawn], rows_b=matches.rows_b[drawn])
+        brought = sampled
     return Pair(
-        reordered(a, matches.rows_a), reordered(b, matches.rows_b), matches, names, stored=(a, b)
+        brought(a, matches.rows_a),
+        brought(b, matches.rows_b),
+        matches,
+        names,
+        stored=(a, b),
+        by="id",
+        sampled_of=None if drawn is None else matched,
     )
+
+
+def _drawn(rows: int, sample: int | None, seed: int) -> Rows | None:
+    """Return the ascending positions of a uniform sample; None where every row is taken."""
+    if sample is None or sample >= rows:
+        return None
+    if sample < 1:
+        raise UsageError(f"sample={sample}: expected at least 1 row")
+    generator = np.random.default_rng([seed, 9])
+    return np.sort(generator.choice(rows, sample, replace=False, shuffle=False))
 
 
 def _ids_of(source: EmbeddingSet, on: str | None, ids: IdSource | None, option: str) -> Ids:

@@ -20,11 +20,15 @@ class Pair:
     a, b : EmbeddingSet
         Sets of equal row count.
     matches : Matches or None
-        Where the rows stood before they were joined by id; None when paired by position.
+        Where the rows stood before they were joined by id or drawn; None where all are in place.
     ids : IdNames or None
         The ids of the first set as it was.
     stored : (EmbeddingSet, EmbeddingSet) or None
-        The sets as they were, where they have been joined by id.
+        The sets as they were, where `matches` says how they have changed.
+    by : "row" or "id"
+        What rows were paired by.
+    sampled_of : int or None
+        Number of matched rows that these were drawn from; None where they are all there are.
     """
 
     a: EmbeddingSet
@@ -32,16 +36,13 @@ class Pair:
     matches: Matches | None = None
     ids: IdNames | None = None
     stored: tuple[EmbeddingSet, EmbeddingSet] | None = None
+    by: Literal["row", "id"] = "row"
+    sampled_of: int | None = None
 
     @property
     def rows(self) -> int:
-        """Number of matched rows."""
+        """Number of matched rows, or of those drawn from them."""
         return self.a.rows
-
-    @property
-    def by(self) -> Literal["row", "id"]:
-        """What rows were paired by."""
-        return "row" if self.matches is None else "id"
 
     @property
     def only_in(self) -> tuple[int, int]:
@@ -51,7 +52,8 @@ class Pair:
     @property
     def matched_fraction(self) -> float:
         """Share of the smaller side's rows that have a partner."""
-        return self.rows / (self.rows + min(self.only_in))
+        matched = self.sampled_of or self.rows
+        return matched / (matched + min(self.only_in))
 
     def stored_row(self, row: int, side: Literal["a", "b"] = "a") -> int:
         """Return where a matched row is stored in a side."""
@@ -66,13 +68,14 @@ class Pair:
         return (self.matches.rows_a if side == "a" else self.matches.rows_b)[rows]
 
     def source(self, side: Literal["a", "b"]) -> EmbeddingSet:
-        """Return a side as it is stored, rows without a partner included."""
+        """Return a side as it is stored, all of its rows included."""
         a, b = self.stored or (self.a, self.b)
         return a if side == "a" else b
 
     def name(self, row: int) -> str:
         """Return what a person finds a matched row by: its id, else its position."""
-        return str(int(row)) if self.ids is None else self.ids.shown(self.stored_row(row))
+        stored = self.stored_row(row)
+        return str(stored) if self.ids is None else self.ids.shown(stored)
 
     def blocks(self, spans: Sequence[Span], slots: int) -> Iterator[tuple[Span, Stored, Stored]]:
         """Yield each span with the rows of both sides; valid until `slots` more are drawn."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from embaudit.data.buffers import BufferRing, recut
-from embaudit.data.embedding_set import EmbeddingSet
+from embaudit.data.embedding_set import ArraySet, EmbeddingSet
 from embaudit.data.files import FileStamp
 from embaudit.data.raw_layouts import RawMatrix, RowMajor
 from embaudit.datatypes import Rows, Span, Stored
@@ -19,6 +19,8 @@ from embaudit.errors import InputError
 
 SPACE_MARGIN = 64 << 20
 """Room left on the disk beside a spooled set."""
+HELD_BYTES = 64 << 20
+"""A sample of at most this size is read once and held."""
 
 
 def reordered(source: EmbeddingSet, rows: Rows) -> EmbeddingSet:
@@ -43,6 +45,16 @@ def reordered(source: EmbeddingSet, rows: Rows) -> EmbeddingSet:
     if (np.diff(rows) > 0).all():
         return SelectedSet(source, rows)
     return SpooledSet(source, rows)
+
+
+def sampled(source: EmbeddingSet, rows: Rows) -> EmbeddingSet:
+    """Return a sample of a set as a set of its own; a small one is held in memory.
+
+    Parameters and refusals are those of `reordered`.
+    """
+    if len(rows) * source.dim * source.dtype.itemsize > HELD_BYTES:
+        return reordered(source, rows)
+    return ArraySet(source.take(rows), source.uri)
 
 
 class SelectedSet(EmbeddingSet):

@@ -47,6 +47,11 @@ class Repeats:
     examples: list[int]
 
 
+def fewest_repeats(rows: int) -> float:
+    """Return how many repeating rows of so many are told about."""
+    return max(FEWEST, NOTABLE_SHARE * rows)
+
+
 def one_sided_repeats(
     side: str,
     hashes: Hashes,
@@ -77,7 +82,7 @@ def one_sided_repeats(
     group = np.cumsum(starts) - 1
     first = order[starts][group]
     differ = ~starts & (partners[order] != partners[first])
-    fewest = max(FEWEST, NOTABLE_SHARE * len(hashes))
+    fewest = fewest_repeats(len(hashes))
     if differ.sum() < fewest:
         return None
     candidates = np.flatnonzero(differ)

@@ -12,7 +12,7 @@ from embaudit.report.glyphs import UNICODE
 from embaudit.report.page import Page
 from embaudit.report.plain import count, level, printable, share
 from embaudit.report.sections import SEVERITY_STYLES, VERDICT_STYLES
-from embaudit.report.wording import advised, gate
+from embaudit.report.wording import advised, gate, sampled
 
 if TYPE_CHECKING:
     from embaudit.result import Audit, Measure, SetInfo
@@ -112,6 +112,7 @@ def _gate(audit: Audit) -> str:
 def _compared(audit: Audit) -> Iterator[str]:
     queries = queries_asked(audit)
     facts = [
+        sampled(audit),
         count(audit.pairing.distinct_rows, "distinct row"),
         audit.metric,
         f"k {audit.k}",

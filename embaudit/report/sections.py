@@ -15,7 +15,7 @@ from rich.text import Text
 from embaudit.report.evidence import RETRIEVAL, SIMILARITY, Line, asked, held_against, queries_asked
 from embaudit.report.page import INDENT, Page
 from embaudit.report.plain import count, level, percent, probability
-from embaudit.report.wording import Answer, advised, gate
+from embaudit.report.wording import Answer, advised, gate, sampled
 
 if TYPE_CHECKING:
     from rich.console import JustifyMethod, RenderableType
@@ -71,8 +71,11 @@ def verdict(page: Page, audit: Audit) -> RenderableType:
     line.add_column()
     line.add_column(justify="right", no_wrap=True)
     line.add_row(word, _gate(audit))
-    basis = Text(f" {page.join(facts)}")
-    return Panel(Group(line, Text(""), basis), box=box.ROUNDED, border_style=style, padding=(1, 2))
+    basis = [Text(f" {page.join(facts)}")]
+    part = sampled(audit)
+    if part is not None:
+        basis.insert(0, Text(f" {part}", "bold yellow"))
+    return Panel(Group(line, Text(""), *basis), box=box.ROUNDED, border_style=style, padding=(1, 2))
 
 
 def _gate(audit: Audit) -> Text:
@@ -90,7 +93,8 @@ def compared(page: Page, audit: Audit) -> Iterator[RenderableType]:
         files.add_row(Text(name, "bold"), source, shape, side.dtype, _norms(page, side))
     yield files
     by = "position" if audit.pairing.by == "row" else "id"
-    yield Text(f"{count(audit.pairing.rows, 'row')} paired by {by}")
+    part = f"{count(audit.pairing.rows, 'row')} paired by {by}"
+    yield Text(part if audit.sample is None else f"{part}, drawn from {audit.sample.of:,}")
 
 
 def _norms(page: Page, side: SetInfo) -> str:
@@ -223,7 +227,8 @@ def data(page: Page, audit: Audit) -> Iterator[RenderableType]:
         *_counted(pairing.only_in_b, "only in B"),
         *_counted(pairing.dropped_rows, "left out"),
     ]
-    for remark in remarks or ["every row is paired; none is zero, non-finite or repeated"]:
+    every = "every row is paired; none" if audit.sample is None else "of the sampled rows, none"
+    for remark in remarks or [f"{every} is zero, non-finite or repeated"]:
         yield Text(remark)
     mispaired = pairing.mispaired_fraction
     if mispaired.value is not None:

@@ -13,6 +13,7 @@ from embaudit.report.continuation import continued
 from embaudit.report.glyphs import glyphs_for
 from embaudit.report.page import INDENT, Page
 from embaudit.report.plain import count, encodable, printable
+from embaudit.report.wording import sampled
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -45,7 +46,7 @@ def render(audit: Audit, *, verbose: bool = False, fold: bool = False) -> Report
 
 def one_line(audit: Audit, encoding: str = "utf-8") -> str:
     """Return the verdict and why, in one line that `encoding` can carry."""
-    basis = f"{count(audit.pairing.distinct_rows, 'row')}, k {audit.k}"
+    basis = f"{sampled(audit) or count(audit.pairing.distinct_rows, 'row')}, k {audit.k}"
     return encodable(printable(f"{audit.verdict} ({basis}): {audit.summary}"), encoding)
 
 

@@ -22,6 +22,13 @@ def gate(audit: Audit) -> tuple[str, Answer]:
     return f"required {wanted}", answers[audit.exit_code()]
 
 
+def sampled(audit: Audit) -> str | None:
+    """Return which part of the rows was looked at; None where all were."""
+    if audit.sample is None:
+        return None
+    return f"a sample of {audit.sample.rows:,} of {audit.sample.of:,} rows"
+
+
 def advised(advice: Recommendation) -> list[str | None]:
     """Return the map that is advised, where it leads, how good it is; None for what is not."""
     expected = advice.expected_recall

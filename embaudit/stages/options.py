@@ -21,7 +21,7 @@ class Options:
     """What the user asked for, checked.
 
     Attributes are those of `embaudit.compare`; `ks` has the deciding k first, `workers` is the
-    number of threads, `index_size` a number of rows.
+    number of threads, `index_size` and `sample` are numbers of rows.
     """
 
     metric: Metric
@@ -34,6 +34,7 @@ class Options:
     progress: Progress
     threshold: float | None = None
     index_size: int | None = None
+    sample: int | None = None
 
     @property
     def k(self) -> int:
@@ -58,6 +59,7 @@ class Options:
         threads: int | None = None,
         threshold: float | None = None,
         index_size: int | float | str | None = None,
+        sample: int | float | str | None = None,
     ) -> Options:
         """Return the options, defaults filled in.
 
@@ -66,8 +68,8 @@ class Options:
         UsageError
             For a value that is not possible; names the option.
         """
-        if threads is not None and _whole("threads", threads) < 1:
-            raise UsageError(f"threads={threads}: expected at least 1")
+        if threads is not None and _whole("--threads", threads) < 1:
+            raise UsageError(f"--threads must be at least 1, not {threads}")
         if _whole("--seed", seed) < 0:
             raise UsageError(f"--seed must be at least 0, not {seed}")
         known = _known_metric(metric)
@@ -82,6 +84,7 @@ class Options:
             progress=progress or SilentProgress(),
             threshold=None if threshold is None else _possible(threshold, known),
             index_size=None if index_size is None else row_count("--index-size", index_size),
+            sample=None if sample is None else row_count("--sample", sample),
         )
 
 

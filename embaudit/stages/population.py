@@ -25,6 +25,20 @@ MANY = 0.002
 """Share of all rows from which one repeated row is judged by itself."""
 
 
+class SamplingOrder:
+    """Rows in random order, held in four bytes each; what is taken from it are int64 arrays."""
+
+    def __init__(self, rows: Rows) -> None:
+        few = len(rows) == 0 or int(rows.max()) <= np.iinfo(np.int32).max
+        self._rows = rows.astype(np.int32 if few else np.int64)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, part: slice | Rows) -> Rows:
+        return self._rows[part].astype(np.int64)
+
+
 @dataclass(frozen=True)
 class Population:
     """The rows that enter the statistics, and the random choices among them.
@@ -35,7 +49,7 @@ class Population:
     options : Options
     scan : Scan
     kept : bool array, shape (rows,)
-    order : int64 array, shape (n,)
+    order : SamplingOrder
         The kept rows in seeded random order: every sample is a prefix of it.
     half : bool array, shape (rows,)
         The seeded half of the rows that a mixed index takes from the other side.
@@ -51,7 +65,7 @@ class Population:
     options: Options
     scan: Scan
     kept: Mask
-    order: Rows
+    order: SamplingOrder
     half: Mask
     distinct: int
     one_sided: int
@@ -101,8 +115,9 @@ def populate(pair: Pair, options: Options) -> Population:
         _refuse_invalid(pair, "b", scanned.b)
     _refuse_extreme(pair.a, scanned.a)
     _refuse_extreme(pair.b, scanned.b)
-    _refuse_constant(pair.a, scanned.a)
-    _refuse_constant(pair.b, scanned.b)
+    rows = "rows" if pair.sampled_of is None else "sampled rows"
+    _refuse_constant(pair.a, scanned.a, rows)
+    _refuse_constant(pair.b, scanned.b, rows)
     kept = scanned.kept(options.metric, options.keep_duplicates)
     if not kept.any():
         raise InputError(
@@ -110,7 +125,7 @@ def populate(pair: Pair, options: Options) -> Population:
             f"in {pair.a.uri}); check that both files hold the same items"
         )
     generator = np.random.default_rng([options.seed, 0])
-    order = generator.permutation(np.flatnonzero(kept))
+    order = SamplingOrder(generator.permutation(np.flatnonzero(kept)))
     refuse_packed_bits(pair, order[:SAMPLE_ROWS], options.metric)
     half = generator.random(pair.rows) < 0.5
     usable_a, usable_b = scanned.usable(options.metric)
@@ -120,7 +135,7 @@ def populate(pair: Pair, options: Options) -> Population:
     return Population(
         pair,
         options,
-        scanned,
+        scanned.without_hashes(),
         kept,
         order,
         half,
@@ -131,12 +146,13 @@ def populate(pair: Pair, options: Options) -> Population:
 
 
 def _refuse_invalid(pair: Pair, name: Literal["a", "b"], side: SideScan) -> None:
-    bad = np.flatnonzero(~side.finite)
+    bad = side.nonfinite_rows
     if len(bad) == 0:
         return
     source = pair.a if name == "a" else pair.b
     first = ", ".join(str(pair.stored_row(row, name)) for row in bad[:3])
-    count = "1 row holds" if len(bad) == 1 else f"{len(bad)} rows hold"
+    rows = "row" if pair.sampled_of is None else "sampled row"
+    count = f"1 {rows} holds" if len(bad) == 1 else f"{len(bad)} {rows}s hold"
     raise InputError(
         f"{source.uri}: {count} NaN or inf, first at row {first}; "
         "repair them or pass --drop-invalid to go on without them"
@@ -153,13 +169,14 @@ def _refuse_extreme(source: EmbeddingSet, side: SideScan) -> None:
             )
 
 
-def _refuse_constant(source: EmbeddingSet, side: SideScan) -> None:
-    if not (side.finite & ~side.zero).any():
+def _refuse_constant(source: EmbeddingSet, side: SideScan, rows: str) -> None:
+    if not (side.finite & side.nonzero).any():
         raise InputError(
-            f"{source.uri}: all {source.rows} rows are zero, NaN or inf; check the export"
+            f"{source.uri}: all {source.rows} {rows} are zero, NaN or inf; check the export"
         )
+    assert side.hashes is not None, "not dropped yet"
     hashes = side.hashes[side.finite]
     if (hashes == hashes[0]).all():
         raise InputError(
-            f"{source.uri}: all {len(hashes)} rows hold the same vector; check the export"
+            f"{source.uri}: all {len(hashes)} {rows} hold the same vector; check the export"
         )

@@ -25,8 +25,9 @@ from embaudit.measures.neighbors import (
 from embaudit.measures.pairing import Mispairing
 from embaudit.measures.retrieval import NeighbourSearch, Queries
 from embaudit.stages.ledger import Ledger
-from embaudit.stages.population import Population
+from embaudit.stages.population import Population, SamplingOrder
 from embaudit.stages.rank_sample import RankSample
+from embaudit.stages.timeline import foresee
 from embaudit.stats.intervals import (
     Interval,
     chance_corrected,
@@ -35,8 +36,8 @@ from embaudit.stats.intervals import (
     mean_interval,
 )
 from embaudit.stats.topk import NO_ROW
+from embaudit.streaming.corpus import Corpus
 from embaudit.streaming.fold_moments import FOLDS
-from embaudit.streaming.search import Corpus
 from embaudit.verdict import Decision, Evidence, PairingEvidence, Recall, decide
 
 FIRST_QUERIES = 512
@@ -69,6 +70,10 @@ class RetrievalStage:
         Asks further rows; None like `results`.
     ranks : RankSample or None
         Ranks further rows; None like `results`.
+    ask_in : callable or None
+        Asks the queries of `asked` in another index; None like `results`.
+    whole : Evidence or None
+        Of a sample: the evidence continued to all matched rows.
     """
 
     evidence: Evidence
@@ -80,6 +85,8 @@ class RetrievalStage:
     without_suspects: Decision | None = None
     search: NeighbourSearch | None = None
     ranks: RankSample | None = None
+    ask_in: Callable[[NeighbourSearch], QueryResults] | None = None
+    whole: Evidence | None = None
 
 
 @dataclass(frozen=True)
@@ -107,8 +114,15 @@ class _Found:
 class _Sample:
     """Queries in seeded order, asked as many as the decision needs."""
 
-    def __init__(self, ask: Callable[[Rows], QueryResults], order: Rows, most: int) -> None:
+    def __init__(
+        self,
+        ask: Callable[[NeighbourSearch, Rows], QueryResults],
+        search: NeighbourSearch,
+        order: Rows | SamplingOrder,
+        most: int,
+    ) -> None:
         self._ask = ask
+        self._search = search
         self._order = order
         self._most = min(len(order), most)
         self._results: QueryResults | None = None
@@ -137,12 +151,21 @@ class _Sample:
         """Number of sample sizes that may be looked at."""
         return looks(min(FIRST_QUERIES, self._most), self._most)
 
+    @property
+    def next(self) -> int:
+        """Number of queries that are asked next: the first, or as many again as have been asked."""
+        return min(max(FIRST_QUERIES, 2 * self._count), self._most) - self._count
+
     def grow(self) -> None:
-        """Ask the first queries, or as many again as have been asked."""
-        wanted = min(max(FIRST_QUERIES, 2 * self._count), self._most)
-        more = self._ask(self._order[self._count : wanted])
+        """Ask the next queries."""
+        wanted = self._count + self.next
+        more = self._ask(self._search, self._order[self._count : wanted])
         self._results = more if self._results is None else self._results.extended(more)
         self._count = wanted
+
+    def ask_in(self, search: NeighbourSearch) -> QueryResults:
+        """Ask the same queries in another index."""
+        return self._ask(search, self._order[: self._count])
 
 
 def measure_retrieval(
@@ -165,8 +188,8 @@ def measure_retrieval(
         return RetrievalStage(evidence, decide(evidence, options.policy))
     search = NeighbourSearch(
         pair=population.pair,
-        a=_corpus(population, "a"),
-        b=_corpus(population, "b"),
+        a=_corpus(population, maps, 0),
+        b=_corpus(population, maps, 1),
         ks=tuple(k for k in options.ks if k < population.n),
         map_rows=maps.transform,
         seed=options.seed,
@@ -180,8 +203,10 @@ def measure_retrieval(
         if asked is not None:
             asked.grow()
     while True:
+        options.progress.stage("ranks", 1)
         with ledger.stage("ranks"):
             mispairing = ranks.judged(rows.results)
+        options.progress.advance()
         pairing = _pairing(mispairing, ranks.judged_raw())
         found = _found(population, rows, asked)
         evidence = _evidence(population, queries is None, found, pairing, without_partner)
@@ -191,6 +216,7 @@ def measure_retrieval(
             break
         with ledger.stage("neighbours"):
             for sample in growing:
+                foresee(options.progress, sample.next)
                 sample.grow()
     _record(population, found, evidence, ledger)
     without = None
@@ -206,6 +232,7 @@ def measure_retrieval(
         without_suspects=without,
         search=search,
         ranks=ranks,
+        ask_in=(asked or rows).ask_in,
     )
 
 
@@ -215,17 +242,21 @@ def _samples(
     """Return rows as queries, and the real ones where they are given."""
     options = population.options
     most = options.policy.max_queries
-    rows = _Sample(lambda some: search.run(some, options.progress), population.order, most)
+
+    def ask_rows(index: NeighbourSearch, some: Rows) -> QueryResults:
+        return index.run(some, options.progress)
+
+    rows = _Sample(ask_rows, search, population.order, most)
     if queries is None:
         return rows, None
 
-    def ask(some: Rows) -> QueryResults:
+    def ask(index: NeighbourSearch, some: Rows) -> QueryResults:
         a, b = take_queries(queries, some, options.metric)
-        found = search.ask(Queries(a, b, np.full(len(some), NO_ROW)), options.progress)
+        found = index.ask(Queries(a, b, np.full(len(some), NO_ROW)), options.progress)
         return found.without(OVERLAP)
 
     order = np.random.default_rng([options.seed, 6]).permutation(queries.rows)
-    return rows, _Sample(ask, order, most)
+    return rows, _Sample(ask, search, order, most)
 
 
 def _found(population: Population, rows: _Sample, asked: _Sample | None) -> _Found:
@@ -235,15 +266,21 @@ def _found(population: Population, rows: _Sample, asked: _Sample | None) -> _Fou
     """
     alpha = 1.0 - population.options.policy.confidence
     if asked is None:
-        return _Found(rows.results, rows.results, population.n, alpha / rows.looks)
+        return _Found(rows.results, rows.results, _stand_for(population), alpha / rows.looks)
     most = max(rows.looks, asked.looks)
     return _Found(rows.results, asked.results, ENDLESS, alpha / most)
 
 
-def _corpus(population: Population, side: str) -> Corpus:
-    source = population.pair.a if side == "a" else population.pair.b
-    scanned = population.scan.a if side == "a" else population.scan.b
-    return Corpus(source, scanned.preparation, population.kept, population.half)
+def _stand_for(population: Population) -> int:
+    """Return how many rows the rows stand for: those of a sample, for more than they are."""
+    return population.n if population.pair.sampled_of is None else ENDLESS
+
+
+def _corpus(population: Population, maps: CrossFit, side: int) -> Corpus:
+    pair, scan = population.pair, population.scan
+    source, scanned = ((pair.a, scan.a), (pair.b, scan.b))[side]
+    preparation = scanned.preparation
+    return Corpus(source, preparation, population.kept, population.half, maps.axes[side])
 
 
 def _without_partner(population: Population, search: NeighbourSearch) -> int:
@@ -310,7 +347,10 @@ def _evidence(
         dims=population.dims,
         k=population.options.k,
         identical=(
-            rows_are_queries and population.scan.identical and population.pair.only_in == (0, 0)
+            rows_are_queries
+            and population.scan.identical
+            and population.pair.only_in == (0, 0)
+            and population.pair.sampled_of is None
         ),
         matched_fraction=population.pair.matched_fraction,
         without_partner=without_partner,
@@ -353,7 +393,7 @@ def _without_suspects(
             corrected = np.minimum(1.0, clean.values[mixed_id(side)] / paired_share)
             clean.values[mixed_id(side)] = corrected
     none, all_of_them = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)
-    own = _Found(clean, clean, population.n, found.alpha)
+    own = _Found(clean, clean, _stand_for(population), found.alpha)
     evidence = _evidence(population, False, own)
     assumed = replace(
         evidence,
@@ -380,7 +420,7 @@ def _record(population: Population, found: _Found, evidence: Evidence, ledger: L
             chance=1.0 / population.n,
             queries=len(found.rows.rows),
         )
-    for results, of in ((found.rows, population.n), (found.asked, found.population)):
+    for results, of in ((found.rows, _stand_for(population)), (found.asked, found.population)):
         for k, at_k in {population.options.k: results, **results.at}.items():
             book = ledger if k == population.options.k else ledger.at(k)
             _record_recalls(at_k, population.n, of, found.alpha, k, book)

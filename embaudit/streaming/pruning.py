@@ -116,7 +116,7 @@ class Pruner:
         out = np.empty((rows, stack.columns), np.float32)
         everything = np.arange(stack.columns)
         for fraction in FRACTIONS:
-            pruning = self._of(max(1, round(fraction * dim)), everything)
+            pruning = self.keep(max(1, round(fraction * dim)), everything)
             above = (pruning.upper(block, out) > thresholds).sum(axis=0)
             rank = pruning.basis.shape[1]
             pruned = np.array(
@@ -133,9 +133,9 @@ class Pruner:
                     if better
                 ]
                 best, cheapest = (rank - 1, np.concatenate(used)), cost
-        return None if best is None else self._of(*best)
+        return None if best is None else self.keep(*best)
 
-    def _of(self, rank: int, columns: Rows) -> Pruning:
+    def keep(self, rank: int, columns: Rows) -> Pruning:
         """Return the leading axes and what they leave of the mean, for some columns."""
         coordinates, mean = self._queries[columns], self._mean
         tail = mean[rank:]

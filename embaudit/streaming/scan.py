@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from embaudit.data.pair import Pair, even_spans
-from embaudit.datatypes import Mask, Metric, Progress, Span, Stored, Vector
+from embaudit.datatypes import Mask, Metric, Progress, Rows, Span, Stored, Vector
 from embaudit.stats.hashing import Hashes, RowHasher, first_occurrences, joint
 from embaudit.stats.parallel import ordered_map
 from embaudit.stats.prepare import SAFE_FLOAT32_NORMS, Preparation, prepare
@@ -42,23 +42,51 @@ class BlockScan:
 
 @dataclass(frozen=True)
 class SideScan:
-    """One side over all matched rows; masks and hashes have shape (rows,)."""
+    """One side over all matched rows.
 
-    finite: Mask
-    zero: Mask
-    hashes: Hashes
-    first: Mask
+    Attributes
+    ----------
+    rows : int
+    nonfinite_rows, zero_rows : int64 arrays
+        Positions of the rows that hold NaN or infinity, and of those that hold zeros alone.
+    duplicate_rows : int
+        Number of rows that repeat an earlier row of this side.
+    norm_min, norm_max, norm_mean : float
+        Of the finite rows; the smallest of those that are not zero.
+    normalized : bool
+        All norms are 1 up to rounding of the file's type.
+    constant_columns : int
+    preparation : Preparation
+    hashes : uint64 array, shape (rows,), or None
+        None once they have been looked at: they are most of what is held for a row.
+    """
+
+    rows: int
+    nonfinite_rows: Rows
+    zero_rows: Rows
+    duplicate_rows: int
     norm_min: float
     norm_max: float
     norm_mean: float
     normalized: bool
     constant_columns: int
     preparation: Preparation
+    hashes: Hashes | None = None
 
     @property
-    def duplicate_rows(self) -> int:
-        """Number of rows that repeat an earlier row of this side."""
-        return int((~self.first).sum())
+    def finite(self) -> Mask:
+        """Mark the rows without NaN and infinity, shape (rows,)."""
+        return self._without(self.nonfinite_rows)
+
+    @property
+    def nonzero(self) -> Mask:
+        """Mark the rows with an entry that is not zero, shape (rows,)."""
+        return self._without(self.zero_rows)
+
+    def _without(self, rows: Rows) -> Mask:
+        mask = np.ones(self.rows, np.bool_)
+        mask[rows] = False
+        return mask
 
     def rescaled(self, scale: float) -> SideScan:
         """Return the same side prepared with another scale."""
@@ -75,12 +103,18 @@ class Scan:
 
     def joint_hashes(self) -> Hashes:
         """Return one hash a row over both sides, shape (rows,)."""
+        assert self.a.hashes is not None, "not dropped yet"
+        assert self.b.hashes is not None, "not dropped yet"
         return joint(self.a.hashes, self.b.hashes)
+
+    def without_hashes(self) -> Scan:
+        """Return the same scan, the hashes let go."""
+        return replace(self, a=replace(self.a, hashes=None), b=replace(self.b, hashes=None))
 
     def usable(self, metric: Metric) -> tuple[Mask, Mask]:
         """Mark the rows of each side that have a vector to search with, shape (rows,)."""
         if metric is Metric.COSINE:
-            return self.a.finite & ~self.a.zero, self.b.finite & ~self.b.zero
+            return self.a.finite & self.a.nonzero, self.b.finite & self.b.nonzero
         return self.a.finite, self.b.finite
 
     def kept(self, metric: Metric, keep_duplicates: bool) -> Mask:
@@ -109,8 +143,7 @@ def scan(pair: Pair, metric: Metric, workers: int, progress: Progress) -> Scan:
     progress : Progress
         Told one step a block.
     """
-    widest = max(pair.a.dim * pair.a.dtype.itemsize, pair.b.dim * pair.b.dtype.itemsize)
-    spans = even_spans(pair.rows, max(1, BLOCK_BYTES // widest))
+    spans = _spans(pair)
     look_a = partial(_scan_block, metric=metric, hasher=RowHasher(pair.a.dim, pair.a.dtype))
     look_b = partial(_scan_block, metric=metric, hasher=RowHasher(pair.b.dim, pair.b.dtype))
     comparable = (pair.a.dim, pair.a.dtype) == (pair.b.dim, pair.b.dtype)
@@ -135,6 +168,24 @@ def scan(pair: Pair, metric: Metric, workers: int, progress: Progress) -> Scan:
     # One scale for both sides: scores across the sides, and a mixed index, need one unit.
     scale = min(side_a.preparation.scale, side_b.preparation.scale)
     return Scan(side_a.rescaled(scale), side_b.rescaled(scale), identical)
+
+
+def row_hashes(pair: Pair, workers: int) -> tuple[Hashes, Hashes]:
+    """Return one hash for each row of both sides, shape (rows,); reads every row once more."""
+    hasher_a, hasher_b = RowHasher(pair.a.dim, pair.a.dtype), RowHasher(pair.b.dim, pair.b.dtype)
+
+    def look(item: tuple[Span, Stored, Stored]) -> tuple[Hashes, Hashes]:
+        _, a, b = item
+        return hasher_a(a), hasher_b(b)
+
+    blocks = pair.blocks(_spans(pair), workers + 2)
+    found_a, found_b = zip(*ordered_map(look, blocks, workers), strict=True)
+    return np.concatenate(found_a), np.concatenate(found_b)
+
+
+def _spans(pair: Pair) -> list[Span]:
+    widest = max(pair.a.dim * pair.a.dtype.itemsize, pair.b.dim * pair.b.dtype.itemsize)
+    return even_spans(pair.rows, max(1, BLOCK_BYTES // widest))
 
 
 def _scan_block(stored: Stored, metric: Metric, hasher: RowHasher) -> BlockScan:
@@ -203,10 +254,11 @@ def _combine(blocks: list[BlockScan], metric: Metric, dtype: np.dtype[np.generic
         SAFE_FLOAT32_NORMS[0] < norm_min <= norm_max < SAFE_FLOAT32_NORMS[1]
     )
     return SideScan(
-        finite=finite,
-        zero=zero,
+        rows=len(finite),
+        nonfinite_rows=np.flatnonzero(~finite),
+        zero_rows=np.flatnonzero(zero),
+        duplicate_rows=int((~first_occurrences(hashes)).sum()),
         hashes=hashes,
-        first=first_occurrences(hashes),
         norm_min=norm_min,
         norm_max=norm_max,
         norm_mean=float(sum(block.norm_sum / count for block in blocks)),

@@ -115,7 +115,8 @@ def _for_recalls(context: Context) -> Iterator[Finding]:
         f"A recall of {value:.3f}, corrected for chance, is too near to the {limit:g} asked for: "
         f"about {_rounded(queries):,} queries would tell them apart"
     )
-    if queries > context.asked + context.retrieval.unasked and context.query_files is None:
+    all_are_too_few = queries > context.asked + context.retrieval.unasked
+    if all_are_too_few and context.query_files is None and context.sampled is None:
         message += f", more than the {context.evidence.rows:,} rows; asking all of them is exact"
     yield finding("info", "rows_needed", f"{message}.", queries=queries)
 

@@ -10,7 +10,7 @@ from embaudit.datatypes import Verdict
 from embaudit.measures.learning import LearningCurve, learning_curve
 from embaudit.measures.order import Order
 from embaudit.measures.outliers import CONCENTRATED, Outliers, outliers
-from embaudit.measures.repeats import Repeats, one_sided_repeats
+from embaudit.measures.repeats import Repeats, fewest_repeats, one_sided_repeats
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.linear import LinearStage
 from embaudit.stages.population import Population
@@ -57,14 +57,16 @@ def measure_row_causes(
 ) -> RowCauses:
     """Look for rows that explain the verdict.
 
+    The order of sampled rows says nothing about that of the files, and is not looked at.
+
     Reads some blocks of rows; where single rows are searched for elsewhere, or a few rows carry the
     sums, every row once more. Healthy pairs cost nothing but counting repeated hashes.
     """
-    if retrieval.evidence.identical or linear.moments is None:
+    if retrieval.evidence.identical or linear.maps is None:
         return RowCauses()
     with ledger.stage("causes"):
         look = Look(population, linear, sample, retrieval)
-        order = find_order(look)
+        order = find_order(look) if population.pair.sampled_of is None else None
         parts = find_parts(look) if order is None else None
         return RowCauses(
             order=order,
@@ -81,12 +83,13 @@ def _repeats(look: Look, parts: Parts | None) -> tuple[Repeats, ...]:
     Partners of two models differ whatever their items: rows of a part are compared with each
     other alone.
     """
-    if look.verdict is Verdict.SAFE:
-        return ()
     population = look.population
+    most = max(side.duplicate_rows for side in (population.scan.a, population.scan.b))
+    if look.verdict is Verdict.SAFE or most < fewest_repeats(population.pair.rows):
+        return ()
     usable_a, usable_b = population.scan.usable(population.options.metric)
     usable = usable_a & usable_b
-    a, b = (_by_part(scanned.hashes, parts) for scanned in (population.scan.a, population.scan.b))
+    a, b = (_by_part(hashes, parts) for hashes in look.hashes)
     sides = (
         one_sided_repeats("a", a, b, usable, look.take_b),
         one_sided_repeats("b", b, a, usable, look.take_a),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from embaudit.stages.linear import LinearStage
 from embaudit.stages.population import Population
 from embaudit.stages.retrieval import RetrievalStage
 from embaudit.stages.sample import SampleStage
+from embaudit.stats.hashing import Hashes
+from embaudit.streaming.scan import row_hashes
 
 PROBED = 512
 FEWEST_PROBED = 24
@@ -25,6 +28,12 @@ class Look:
     linear: LinearStage
     sample: SampleStage
     retrieval: RetrievalStage
+
+    @cached_property
+    def hashes(self) -> tuple[Hashes, Hashes]:
+        """One hash for each row of both sides; reads every row."""
+        population = self.population
+        return row_hashes(population.pair, population.options.workers)
 
     @property
     def verdict(self) -> Verdict:

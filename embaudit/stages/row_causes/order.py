@@ -37,10 +37,10 @@ def find_order(look: Look) -> Order | None:
 
 
 def _order_by_bytes(look: Look) -> Order | None:
-    pair, scan = look.population.pair, look.population.scan
+    pair = look.population.pair
     if (pair.a.dim, pair.a.dtype) != (pair.b.dim, pair.b.dtype):
         return None
-    rows, found = places_by_bytes(scan.a.hashes, scan.b.hashes)
+    rows, found = places_by_bytes(*look.hashes)
     moved = int(np.count_nonzero(rows != found))
     if moved < max(FEWEST_PLACES, NOTABLE_SHARE * pair.rows):
         return None

@@ -222,7 +222,9 @@ def _part(look: Look, first: int, last: int) -> Part:
 
 
 def _lag(look: Look, first: int, last: int) -> int | None:
-    """Return by how many rows a part lags within itself, where it does."""
+    """Return by how many rows a part lags within itself, where it does; None of a sample."""
+    if look.population.pair.sampled_of is not None:
+        return None
     rows = min(last - first + 1, 2 * PROBED)
     most = min(MOST_LAG, rows // 6)
     a = look.rows_a(first + most, first + rows - most)
