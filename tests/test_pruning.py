@@ -67,11 +67,12 @@ def test_no_score_is_above_its_bound(kind, metric, rank):
         corpus, {"own": View(own[:60]), "other": View(vectors[:60])}, np.dtype(np.float32)
     )
     block = np.empty((ROWS, stack.width), np.float32)
-    norms = stack.fill(stored, block)
+    squares = stack.fill(stored, block)
+    norms = stack.largest(block, squares)
     pruner = Pruner(stack, corpus.axes, corpus.preparation.shift)
     columns = np.arange(stack.columns)[::3]
-    pruning = pruner.keep(min(rank, DIM - 1), columns)
-    upper = pruning.upper(block, np.empty((ROWS, stack.columns), np.float32))
+    pruning = pruner.leading(min(rank, DIM - 1)).only(columns)
+    upper = pruning.upper(block, squares, np.empty((ROWS, stack.columns), np.float32))
     exact = block.astype(np.float64) @ stack.queries[columns].T.astype(np.float64)
     slack = SLACK * stack.rounding(norms)[columns]
     assert (exact <= upper + slack).all()
@@ -173,11 +174,11 @@ def test_views_that_bounds_do_not_help_are_scored_plainly(monkeypatch):
         np.dtype(np.float32),
     )
     block = np.empty((ROWS, stack.width), np.float32)
-    stack.fill(next(corpus.source.blocks([(0, ROWS)])), block)
+    squares = stack.fill(next(corpus.source.blocks([(0, ROWS)])), block)
     scores = block @ stack.queries.T
     thresholds = np.partition(scores, ROWS - 6, axis=0)[ROWS - 6]
     pruner = Pruner(stack, corpus.axes, corpus.preparation.shift)
-    pruning = pruner.choose(block, thresholds)
+    pruning = pruner.choose(block, squares, thresholds)
     assert pruning.columns.tolist() == list(range(120))
     assert pruning.others.tolist() == list(range(120, 240))
     isotropic, _ = corpus_and_queries(
@@ -187,7 +188,7 @@ def test_views_that_bounds_do_not_help_are_scored_plainly(monkeypatch):
     stack = QueryStack(
         isotropic, {"own": View(isotropic.preparation.rows(stored[:120]))}, np.dtype(np.float32)
     )
-    stack.fill(stored, block)
+    squares = stack.fill(stored, block)
     thresholds = np.partition(block @ stack.queries.T, ROWS - 6, axis=0)[ROWS - 6]
     pruner = Pruner(stack, isotropic.axes, isotropic.preparation.shift)
-    assert pruner.choose(block, thresholds) is None
+    assert pruner.choose(block, squares, thresholds) is None

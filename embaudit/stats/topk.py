@@ -19,6 +19,8 @@ CANDIDATES_PER_NEIGHBOUR = 4
 MOST_SPARE = 256
 """Candidates beyond the k-th that settle all but massive ties, which are searched for again."""
 NO_ROW = -1
+FREE = np.iinfo(np.int64).max
+"""Row of a free place while rows are ranked."""
 
 
 def candidates_for(k: int) -> int:
@@ -84,7 +86,12 @@ class TopK:
             np.concatenate(parts) for parts in zip(*self._pending, strict=True)
         )
         self._pending, self._pending_count = [], 0
-        order = np.argsort(queries, kind="stable")
+        # Much has been offered before the lists were as good as they are now. A row that ties with
+        # the last one enters if it is lower, which rows offered in ascending order never are.
+        entering = scores >= self.scores[queries, -1]
+        queries, rows, scores = queries[entering], rows[entering], scores[entering]
+        # One key a pair: queries are few, and no file has 2^40 rows.
+        order = np.argsort((queries << 40) | rows)
         queries, rows, scores = queries[order], rows[order], scores[order]
         place = np.arange(len(queries)) - np.searchsorted(queries, queries)
         # At most `size` of a query at a time: one that is offered far more makes nothing wide.
@@ -93,23 +100,24 @@ class TopK:
             self._take(queries[part], place[part] - start, rows[part], scores[part])
 
     def _take(self, queries: Rows, places: Rows, rows: Rows, scores: NDArray[Any]) -> None:
-        """Merge rows into the best ones; `places` counts those of a query, from 0."""
+        """Merge rows into the best ones: some of each query, ascending, at `places` from 0."""
         active, line = np.unique(queries, return_inverse=True)
         shape = len(active), self.size + int(places.max(initial=-1)) + 1
         # A free place has the worst score and the highest row: it comes last.
-        all_scores, all_rows = np.full(shape, -np.inf), np.full(shape, np.iinfo(np.int64).max)
-        all_scores[:, : self.size] = self.scores[active]
-        all_rows[:, : self.size] = np.where(
-            self.rows[active] == NO_ROW, np.iinfo(np.int64).max, self.rows[active]
-        )
+        held = np.where(self.rows[active] == NO_ROW, FREE, self.rows[active])
+        all_scores, all_rows = np.full(shape, -np.inf), np.full(shape, FREE)
+        all_scores[:, : self.size], all_rows[:, : self.size] = self.scores[active], held
         all_scores[line, self.size + places] = scores
         all_rows[line, self.size + places] = rows
-        order = np.argsort(all_rows, axis=1, kind="stable")
-        ranked = np.argsort(-np.take_along_axis(all_scores, order, axis=1), axis=1, kind="stable")
-        best = np.take_along_axis(order, ranked[:, : self.size], axis=1)
+        if (rows < held.max(axis=1, where=held != FREE, initial=NO_ROW)[line]).any():
+            order = np.argsort(all_rows, axis=1, kind="stable")
+            all_scores = np.take_along_axis(all_scores, order, axis=1)
+            all_rows = np.take_along_axis(all_rows, order, axis=1)
+        # Lower rows come first: a stable sort leaves ties in that order.
+        best = np.argsort(-all_scores, axis=1, kind="stable")[:, : self.size]
         self.scores[active] = np.take_along_axis(all_scores, best, axis=1)
         found = np.take_along_axis(all_rows, best, axis=1)
-        self.rows[active] = np.where(found == np.iinfo(np.int64).max, NO_ROW, found)
+        self.rows[active] = np.where(found == FREE, NO_ROW, found)
 
 
 def survivors(

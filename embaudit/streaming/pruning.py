@@ -8,8 +8,7 @@ has found already. Those few are scored as without bounds, so that what is found
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +18,14 @@ from embaudit.streaming.query_stack import QueryStack
 
 FRACTIONS = (1 / 8, 3 / 16, 1 / 4, 3 / 8, 1 / 2)
 """Shares of the axes that are tried."""
-PAIR_COST = 64.0
+PAIR_COST = 56.0
 """A score of one pair of gathered rows costs as much as so many within a product of matrices."""
 WORTH_IT = 0.9
 """Pruned products must cost less than this share of plain ones."""
 SLACK = 4.0
 """Bounds are products too, of rounded coordinates: their rounding in units of a score's."""
-PAIRS_AT_ONCE = 2048
-"""Pairs gathered together: small enough that they stay in cache."""
+PAIR_BYTES = 1 << 19
+"""Rows gathered together on either side: small enough that they stay in cache."""
 
 
 @dataclass(frozen=True)
@@ -51,33 +50,41 @@ class Pruning:
     basis: NDArray[np.float32]
     bounds: NDArray[np.float32]
 
-    def upper(self, block: NDArray[np.float32], out: NDArray[np.float32]) -> NDArray[np.float32]:
+    def only(self, columns: Rows) -> Pruning:
+        """Return the same axes for some of the columns, the rest to be scored plainly."""
+        if len(columns) == len(self.columns):
+            return self
+        others = np.setdiff1d(self.columns, columns)
+        return replace(self, columns=columns, others=others, bounds=self.bounds[columns])
+
+    def upper(
+        self,
+        block: NDArray[np.float32],
+        squares: NDArray[np.float32],
+        out: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
         """Return upper bounds of the scores of a block, shape (rows, c), up to rounding.
 
         Parameters
         ----------
         block : float32 array, shape (rows, width)
             Corpus rows as `QueryStack.fill` leaves them.
+        squares : float32 array, shape (rows,)
+            Of their norms, as it returns them.
         out : float32 array
             Room for the result.
         """
-        rank = self.basis.shape[1]
+        dim, rank = self.basis.shape
         coordinates = np.empty((len(block), rank + 2), np.float32)
-        rows = block[:, : len(self.basis)]
-        np.matmul(rows, self.basis, out=coordinates[:, :rank])
-        coordinates[:, rank] = _left_out(rows, coordinates[:, :rank])
-        coordinates[:, rank + 1] = block[:, -1] if block.shape[1] > len(self.basis) else 0.0
+        along = coordinates[:, :rank]
+        np.matmul(block[:, :dim], self.basis, out=along)
+        rest = squares - np.einsum("ij,ij->i", along, along)
+        # Squares cancel: what rounding may have taken is added.
+        rounding = SLACK * np.sqrt(dim) * float(np.finfo(np.float32).eps) * squares
+        np.sqrt(np.maximum(rest, 0.0) + rounding, out=coordinates[:, rank])
+        coordinates[:, rank + 1] = block[:, -1] if block.shape[1] > dim else 0.0
         shaped = out.reshape(-1)[: len(block) * len(self.columns)].reshape(len(block), -1)
         return np.asarray(np.matmul(coordinates, self.bounds.T, out=shaped))
-
-
-def _left_out(rows: NDArray[Any], coordinates: NDArray[Any]) -> Vector:
-    """Bound the norms of what coordinates leave of rows, from above: squares cancel."""
-    squares = np.einsum("ij,ij->i", rows, rows)
-    rest = squares - np.einsum("ij,ij->i", coordinates, coordinates)
-    unit = float(np.finfo(np.float32).eps)
-    rounding = SLACK * np.sqrt(rows.shape[1]) * unit * squares
-    return np.asarray(np.sqrt(np.maximum(rest, 0.0) + rounding))
 
 
 class Pruner:
@@ -98,62 +105,59 @@ class Pruner:
         self._axes = axes
         self._queries = stack.centred @ axes
         self._mean = mean @ axes
+        self._led: dict[int, Pruning] = {}
 
-    def choose(self, block: NDArray[np.float32], thresholds: NDArray[np.float32]) -> Pruning | None:
+    def choose(
+        self,
+        block: NDArray[np.float32],
+        squares: NDArray[np.float32],
+        thresholds: NDArray[np.float32],
+    ) -> Pruning | None:
         """Return the axes that make the products cheapest; None where plain ones are.
 
         Parameters
         ----------
-        block : float32 array, shape (rows, width)
+        block, squares : float32 arrays, shapes (rows, width) and (rows,)
             Some corpus rows as `QueryStack.fill` leaves them.
         thresholds : float32 array, shape (columns,)
             What upper bounds must exceed.
         """
         dim, rows = len(self._axes), len(block)
-        stack = self._stack
-        plain = 2.0 * dim * rows * np.array([_length(part) for part in stack.view_columns])
+        parts = self._stack.view_columns
+        plain = 2.0 * dim * rows * np.array([part.stop - part.start for part in parts])
         best, cheapest = None, WORTH_IT * float(plain.sum())
-        out = np.empty((rows, stack.columns), np.float32)
-        everything = np.arange(stack.columns)
+        out = np.empty((rows, self._stack.columns), np.float32)
         for fraction in FRACTIONS:
-            pruning = self.keep(max(1, round(fraction * dim)), everything)
-            above = (pruning.upper(block, out) > thresholds).sum(axis=0)
+            pruning = self.leading(max(1, round(fraction * dim)))
+            above = (pruning.upper(block, squares, out) > thresholds).sum(axis=0)
             rank = pruning.basis.shape[1]
-            pruned = np.array(
-                [
-                    2.0 * rank * rows * _length(part) + PAIR_COST * 2.0 * dim * above[part].sum()
-                    for part in stack.view_columns
-                ]
-            )
+            pairs = np.array([above[part].sum() for part in parts])
+            pruned = plain * (rank / dim) + PAIR_COST * 2.0 * dim * pairs
             cost = 2.0 * dim * rank * rows + float(np.minimum(plain, pruned).sum())
             if cost < cheapest:
-                used = [
-                    everything[part]
-                    for part, better in zip(stack.view_columns, pruned < plain, strict=True)
-                    if better
-                ]
-                best, cheapest = (rank - 1, np.concatenate(used)), cost
-        return None if best is None else self.keep(*best)
+                used = [part for part, saves in zip(parts, pruned < plain, strict=True) if saves]
+                best, cheapest = pruning.only(np.concatenate([np.r_[part] for part in used])), cost
+        return best
 
-    def keep(self, rank: int, columns: Rows) -> Pruning:
-        """Return the leading axes and what they leave of the mean, for some columns."""
-        coordinates, mean = self._queries[columns], self._mean
-        tail = mean[rank:]
-        size = float(np.linalg.norm(tail))
-        direction = tail / size if size > 0.0 else np.eye(1, len(tail))[0]
-        along = coordinates[:, rank:] @ direction
-        squares = np.einsum("ij,ij->i", coordinates[:, rank:], coordinates[:, rank:])
-        bounds = np.ones((len(columns), rank + 3), np.float32)
-        bounds[:, :rank] = coordinates[:, :rank]
-        bounds[:, rank] = along
-        bounds[:, rank + 1] = np.sqrt(np.maximum(squares - np.square(along), 0.0))
-        basis = np.column_stack([self._axes[:, :rank], self._axes[:, rank:] @ direction])
-        others = np.setdiff1d(np.arange(self._stack.columns), columns)
-        return Pruning(columns, others, basis.astype(np.float32), bounds)
-
-
-def _length(part: slice) -> int:
-    return int(part.stop - part.start)
+    def leading(self, rank: int) -> Pruning:
+        """Return the leading axes and what they leave of the mean, for all columns."""
+        if rank not in self._led:
+            tail = self._mean[rank:]
+            size = float(np.linalg.norm(tail))
+            direction = tail / size if size > 0.0 else np.eye(1, len(tail))[0]
+            rest = self._queries[:, rank:]
+            along = rest @ direction
+            squares = np.einsum("ij,ij->i", rest, rest) - np.square(along)
+            bounds = np.ones((len(rest), rank + 3), np.float32)
+            bounds[:, :rank] = self._queries[:, :rank]
+            bounds[:, rank] = along
+            bounds[:, rank + 1] = np.sqrt(np.maximum(squares, 0.0))
+            basis = np.empty((len(self._axes), rank + 1), np.float32)
+            basis[:, :rank] = self._axes[:, :rank]
+            basis[:, rank] = self._axes[:, rank:] @ direction
+            none = np.empty(0, np.int64)
+            self._led[rank] = Pruning(np.arange(len(rest)), none, basis, bounds)
+        return self._led[rank]
 
 
 def pair_scores(
@@ -161,7 +165,8 @@ def pair_scores(
 ) -> NDArray[np.float32]:
     """Return the scores of some rows and queries, shape (pairs,)."""
     scores = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), PAIRS_AT_ONCE):
-        part = slice(start, start + PAIRS_AT_ONCE)
+    step = max(1, PAIR_BYTES // (block.shape[1] * block.itemsize))
+    for start in range(0, len(rows), step):
+        part = slice(start, start + step)
         np.einsum("ij,ij->i", block[rows[part]], queries[columns[part]], out=scores[part])
     return scores

@@ -108,8 +108,8 @@ class QueryStack:
         """Whether the best rows of a half are asked for."""
         return any(view.by_half for view in self._views.values())
 
-    def fill(self, stored: Stored, out: NDArray[Any]) -> Vector:
-        """Write corpus rows into `out`; return the largest norm and the largest extra column."""
+    def fill(self, stored: Stored, out: NDArray[Any]) -> NDArray[Any]:
+        """Write corpus rows into `out`; return their squared norms, shape (rows,)."""
         shift = self._preparation.shift
         rows = out[:, : len(shift)]
         if self._shift_queries and not self._euclidean:
@@ -121,7 +121,11 @@ class QueryStack:
         squares = np.einsum("ij,ij->i", rows, rows)
         if self._euclidean:
             np.multiply(squares, -0.5, out=out[:, -1])
-        extra = float(np.abs(out[:, -1]).max(initial=0.0)) if self._shift_queries else 0.0
+        return np.asarray(squares)
+
+    def largest(self, block: NDArray[Any], squares: NDArray[Any]) -> Vector:
+        """Return the largest norm of filled rows and the largest number of their own."""
+        extra = float(np.abs(block[:, -1]).max(initial=0.0)) if self._shift_queries else 0.0
         return np.array([np.sqrt(float(squares.max(initial=0.0))), extra])
 
     def rounding(self, largest: Vector) -> Vector:
@@ -133,7 +137,7 @@ class QueryStack:
         Parameters
         ----------
         largest : float64 array, shape (2,)
-            What `fill` returned, the larger of all blocks.
+            What `largest` returned, the larger of all blocks.
         """
         norm, extra = largest
         shift_norm = float(np.linalg.norm(self._preparation.shift))

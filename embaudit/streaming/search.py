@@ -28,7 +28,7 @@ GROWTH = 4
 off, so that what is decided there is the same at any thread count."""
 PRUNED_FROM = 16
 """Blocks of a corpus from which pruning is thought of."""
-TRIED_ROWS = 256
+TRIED_ROWS = 96
 """Rows on which pruning is tried before a round."""
 
 Offered = tuple[Rows, Rows, NDArray[Any]]
@@ -112,48 +112,59 @@ class _Scanner:
 
     def scan(self, item: tuple[Span, Stored], pruning: Pruning | None) -> tuple[Offered, Vector]:
         """Return what one block of stored rows offers, and its largest norms."""
-        rows, block, norms = self._filled(item)
+        rows, block, squares = self._filled(item)
         stack = self._stack
+        norms = stack.largest(block, squares)
         thresholds = self._thresholds()
         if pruning is None:
             scores = np.matmul(block, stack.queries.T, out=self._room("scores", len(block)))
             columns, places, values = self._above(scores, thresholds, rows)
         else:
-            columns, places, values = self._pruned(block, thresholds, norms, pruning)
+            limits = thresholds - self._slack(norms)
+            bounds = pruning.upper(block, squares, self._room("scores", len(block)))
+            columns, places, values = self._pruned(block, bounds, limits, thresholds, pruning)
         found = rows[places]
         slots = stack.slot_of[self._corpus.half[found].astype(np.int8), columns]
         # A column's threshold is the lower one of its halves.
         entering = (values > self._top.thresholds[slots]) & (found != self._own[columns])
         return (slots[entering], found[entering], values[entering]), norms
 
-    def tried(self, item: tuple[Span, Stored]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return some rows of a block as they are scored, and what their bounds must exceed."""
+    def tried(self, item: tuple[Span, Stored]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return some rows of a block, their squares, and what their bounds must exceed."""
         (start, stop), stored = item
         few = min(TRIED_ROWS, stop - start)
-        _, block, norms = self._filled(((start, start + few), stored[:few]))
-        return block, self._thresholds() - self._slack(norms)
+        _, block, squares = self._filled(((start, start + few), stored[:few]))
+        norms = self._stack.largest(block, squares)
+        return block, squares, self._thresholds() - self._slack(norms)
 
     def _pruned(
-        self, block: NDArray[Any], thresholds: NDArray[Any], norms: Vector, pruning: Pruning
+        self,
+        block: NDArray[Any],
+        bounds: NDArray[Any],
+        limits: NDArray[Any],
+        thresholds: NDArray[Any],
+        pruning: Pruning,
     ) -> Offered:
         """Return columns, places in the block and scores above the thresholds."""
-        stack = self._stack
-        room = self._room("scores", len(block))
-        bounds = pruning.upper(block, room)
-        limits = (thresholds - self._slack(norms))[pruning.columns]
-        chosen, places, _ = survivors(bounds, limits, self._room("above", len(block)))
+        queries, room = self._stack.queries, self._room("above", len(block))
+        chosen, places, _ = survivors(bounds, limits[pruning.columns], room)
         columns = pruning.columns[chosen]
-        values = pair_scores(block, stack.queries, places, columns)
+        values = pair_scores(block, queries, places, columns)
         above = values > thresholds[columns]
-        columns, places, values = columns[above], places[above], values[above]
-        if len(pruning.others):
-            shaped = room.reshape(-1)[: len(block) * len(pruning.others)].reshape(len(block), -1)
-            scores = np.matmul(block, stack.queries[pruning.others].T, out=shaped)
-            more = survivors(scores, thresholds[pruning.others], self._room("above", len(block)))
-            columns = np.concatenate([columns, pruning.others[more[0]]])
-            places = np.concatenate([places, more[1]])
-            values = np.concatenate([values, more[2]])
-        return columns, places, values
+        found = columns[above], places[above], values[above]
+        if len(pruning.others) == 0:
+            return found
+        scores = np.matmul(
+            block,
+            queries[pruning.others].T,
+            out=self._room("scores", len(block), len(pruning.others)),
+        )
+        chosen, places, values = survivors(scores, thresholds[pruning.others], room)
+        return (
+            np.concatenate([found[0], pruning.others[chosen]]),
+            np.concatenate([found[1], places]),
+            np.concatenate([found[2], values]),
+        )
 
     def _above(self, scores: NDArray[Any], thresholds: NDArray[Any], rows: Rows) -> Offered:
         """Return columns, places in the block and scores above the thresholds."""
@@ -181,8 +192,8 @@ class _Scanner:
         slack: Vector = SLACK * self._stack.rounding(norms)
         return np.asarray(slack, self._stack.queries.dtype)
 
-    def _filled(self, item: tuple[Span, Stored]) -> tuple[Rows, NDArray[Any], Vector]:
-        """Return the usable rows of a block, by number and as they are scored."""
+    def _filled(self, item: tuple[Span, Stored]) -> tuple[Rows, NDArray[Any], NDArray[Any]]:
+        """Return the usable rows of a block: by number, as they are scored, and their squares."""
         (start, stop), stored = item
         kept = self._corpus.kept[start:stop]
         rows = np.arange(start, stop)
@@ -191,11 +202,13 @@ class _Scanner:
         block = self._room("corpus", len(rows))
         return rows, block, self._stack.fill(stored, block)
 
-    def _room(self, name: str, rows: int) -> NDArray[Any]:
+    def _room(self, name: str, rows: int, columns: int | None = None) -> NDArray[Any]:
         """Return a buffer of this thread, shape (rows, width) or (rows, columns)."""
         if not hasattr(self._buffers, name):
             width = self._stack.width if name == "corpus" else self._stack.columns
             dtype = np.dtype(np.bool_) if name == "above" else self._stack.queries.dtype
             setattr(self._buffers, name, np.empty((self.block_rows, width), dtype))
         room: NDArray[Any] = getattr(self._buffers, name)
-        return room[:rows]
+        if columns is None:
+            return room[:rows]
+        return room.reshape(-1)[: rows * columns].reshape(rows, columns)
