@@ -13,12 +13,12 @@ from embaudit.data.sources import Source
 from embaudit.datatypes import DIRECTIONS, Direction, Metric, Progress
 from embaudit.errors import InputError, UsageError, did_you_mean
 from embaudit.maps.affine import AffineMap
-from embaudit.maps.cross_fit import FoldSums, fit_folds, fold_workers
 from embaudit.maps.fitted import FittedMap
-from embaudit.maps.linear import RidgePath
+from embaudit.maps.fold_fit import FoldSums
+from embaudit.maps.linear import PENALTIES, RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
 from embaudit.maps.row_space import row_space, within
-from embaudit.stages.linear import FEWEST_ROWS, population_moments, tuned_penalties
+from embaudit.stages.linear import FEWEST_ROWS, judged_folds, population_moments
 from embaudit.stages.options import Options
 from embaudit.stages.population import populate
 from embaudit.stats.moments import Scatter, total
@@ -89,10 +89,8 @@ threads
         moments = population_moments(population, plan)
         penalty = None
         if method == "linear":
-            sums = FoldSums(moments)
-            workers = fold_workers(sums, options.workers)
-            fits = fit_folds(sums, workers)
-            penalty = tuned_penalties(population, plan, fits, sums, workers)[direction]
+            folds = judged_folds(population, plan, FoldSums(moments))
+            penalty = PENALTIES[folds.penalties()[direction]]
         scatter = total(moments).scatter()
         affine = _fit(scatter if direction == "a_to_b" else scatter.swapped(), penalty)
     return FittedMap(

@@ -8,9 +8,12 @@ import pytest
 from scipy.linalg import orthogonal_procrustes
 
 from embaudit.datatypes import Metric
-from embaudit.maps.cross_fit import DIRECTIONS, FoldSums, choose_penalties, cross_fit, fit_folds
+from embaudit.maps.cross_fit import DIRECTIONS, cross_fit
+from embaudit.maps.fold_fit import FoldFit, FoldSums
+from embaudit.maps.held_out import HeldOut
 from embaudit.maps.linear import PENALTIES, RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
+from embaudit.maps.penalties import Tuning, choose_penalties
 from embaudit.measures.procrustes import held_out_residual, in_sample
 from embaudit.stats.moments import Moments
 
@@ -37,6 +40,10 @@ def fold_moments_of(x, y, folds):
         parts.append(Moments(x.mean(axis=0), y.mean(axis=0)))
         parts[-1].update(x[folds == fold], y[folds == fold])
     return parts
+
+
+def fits_of(sums):
+    return [FoldFit.of(sums.without(fold), sums.spaces) for fold in range(FOLDS)]
 
 
 def ridge_of(x, y):
@@ -83,8 +90,8 @@ def test_the_linear_map_sees_through_a_shear_and_the_orthogonal_one_does_not():
     y = x @ (np.eye(4) + 2.0 * np.eye(4, k=1))
     fresh = np.random.default_rng(1).standard_normal((100, 4))
     truth = scatter_of(fresh, fresh @ (np.eye(4) + 2.0 * np.eye(4, k=1)))
-    assert held_out_residual([fit_orthogonal(scatter_of(x, y))[0]], [truth]) > 0.1
-    assert held_out_residual([ridge_of(x, y).fit(1e-4)], [truth]) < 1e-4
+    assert held_out_residual([fit_orthogonal(scatter_of(x, y))[0].squared_error(truth)]) > 0.1
+    assert held_out_residual([ridge_of(x, y).fit(1e-4).squared_error(truth)]) < 1e-4
 
 
 @pytest.mark.parametrize(("p", "q"), [(5, 5), (7, 4), (4, 7)])
@@ -142,11 +149,13 @@ def test_noise_is_fitted_in_sample_and_not_on_held_out_rows():
     x, y = generator.standard_normal((2, 200, 100))
     folds = np.arange(200) % FOLDS
     sums = FoldSums(fold_moments_of(x, y, folds))
-    fits = fit_folds(sums, workers=2)
-    held_out = [sums.of(fold) for fold in range(FOLDS)]
     assert in_sample(scatter_of(x, y))[0] < 0.7
-    assert held_out_residual([fit.orthogonal[0] for fit in fits], held_out) > 0.99
-    assert held_out_residual([fit.ridge(0).fit(1e-4) for fit in fits], held_out) > 1.5
+    for least, maps in (
+        (0.99, [fit.orthogonal[0] for fit in fits_of(sums)]),
+        (1.5, [fit.linear(0, 1e-4) for fit in fits_of(sums)]),
+    ):
+        errors = [m.squared_error(sums.of(fold)) for fold, m in enumerate(maps)]
+        assert held_out_residual(errors) > least
 
 
 # Ridge
@@ -175,13 +184,20 @@ def test_ridge_maps_rows_with_every_penalty_as_each_fitted_map_does(n, p, q):
         np.testing.assert_allclose(found, path.fit(penalty).transform(fresh), atol=1e-9)
 
 
-@pytest.mark.parametrize(("n", "p", "q"), [(70, 6, 4), (20, 30, 5)])
-def test_ridge_judges_every_penalty_as_each_fitted_map_is_judged(n, p, q):
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize(("n", "p", "q"), [(120, 6, 4), (60, 30, 5), (40, 50, 60)])
+def test_every_penalty_is_judged_as_its_fitted_map_is(n, p, q, direction):
     x, y = related_rows(n, p, q)
-    path = ridge_of(x, y)
-    held_out = scatter_of(*(rows + 1.5 for rows in related_rows(25, p, q, seed=9)))
-    expected = [path.fit(penalty).squared_error(held_out)[0] for penalty in PENALTIES]
-    assert path.squared_errors(held_out, PENALTIES) == pytest.approx(expected)
+    folds = np.arange(n) % FOLDS
+    sums = FoldSums(fold_moments_of(x + 0.2 * folds[:, None], y, folds))
+    side = DIRECTIONS.index(direction)
+    for fold, fit in enumerate(fits_of(sums)):
+        held_out = sums.of(fold)
+        errors, total = HeldOut.of(fit, held_out).ridge_errors(side, PENALTIES)
+        scatter = held_out if side == 0 else held_out.swapped()
+        expected = [fit.linear(side, penalty).squared_error(scatter) for penalty in PENALTIES]
+        assert errors == pytest.approx([residual for residual, _ in expected])
+        assert total == pytest.approx(expected[0][1])
 
 
 def test_ridge_leaves_directions_without_variance_at_zero():
@@ -201,7 +217,7 @@ def test_every_row_is_mapped_by_the_map_that_has_not_seen_it(direction, kind):
     folds = np.random.default_rng(1).permutation(np.arange(90) % FOLDS).astype(np.int8)
     penalties = {"a_to_b": 1e-2, "b_to_a": 1e-1}
     sums = FoldSums(fold_moments_of(x, y, folds))
-    maps = cross_fit(fit_folds(sums, workers=2), penalties, lambda rows: folds[rows])
+    maps = cross_fit(fits_of(sums), penalties, lambda rows: folds[rows], workers=2)
     source, target = (x, y) if direction == "a_to_b" else (y, x)
     rows = np.random.default_rng(2).permutation(90)[:40]
     mapped = maps.transform(direction, kind, rows, source[rows])
@@ -227,7 +243,8 @@ def test_every_row_is_mapped_by_the_map_that_has_not_seen_it(direction, kind):
     if direction == "b_to_a":
         held_out = [fold.swapped() for fold in held_out]
     residual, total = np.sum(errors, axis=0)
-    found = held_out_residual(maps.maps[direction, kind], held_out)
+    fitted = zip(maps.maps[direction, kind], held_out, strict=True)
+    found = held_out_residual(one.squared_error(rows) for one, rows in fitted)
     assert found == pytest.approx(residual / total)
 
 
@@ -240,8 +257,11 @@ def test_penalties_are_chosen_by_retrieval_on_held_out_rows():
     chosen = []
     for y in (clean, noisy):
         sums = FoldSums(fold_moments_of(x, y, folds))
-        fits = fit_folds(sums, workers=1)
-        chosen.append(choose_penalties(fits, sums, folds, (x, y), Metric.COSINE, 0))
+        fits, tuning = fits_of(sums), Tuning(folds, (x, y), Metric.COSINE, 0)
+        trials = [
+            tuning.trial(fit, HeldOut.of(fit, sums.of(fold)), fold) for fold, fit in enumerate(fits)
+        ]
+        chosen.append(choose_penalties(tuning, fits, trials))
     assert set(chosen[0]) == set(DIRECTIONS)
-    assert chosen[0]["a_to_b"] == min(PENALTIES)
-    assert chosen[1]["a_to_b"] == max(PENALTIES)
+    assert PENALTIES[chosen[0]["a_to_b"]] == min(PENALTIES)
+    assert PENALTIES[chosen[1]["a_to_b"]] == max(PENALTIES)

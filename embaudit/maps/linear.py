@@ -81,28 +81,15 @@ class RidgePath:
             mapped += self.mean_y
             yield mapped
 
-    def squared_errors(self, held_out: Scatter, penalties: Sequence[float]) -> list[float]:
-        """Return the residual sum of squares of held-out rows with each penalty.
-
-        It is what `AffineMap.squared_error` finds of the fitted map. The held-out sums are rotated
-        into the eigenbasis once; a penalty then costs p^2 operations.
-        """
-        n = held_out.n
-        away_x = (held_out.mean_x - self.mean_x) @ self.vectors
-        away_y = held_out.mean_y - self.mean_y
-        total = float(held_out.yy.trace() + n * (away_y @ away_y))
-        inner = np.einsum("ij,ij->i", self.vectors.T @ held_out.xy, self.cross)
-        inner += n * away_x * (self.cross @ away_y)
-        square = self.vectors.T @ held_out.xx @ self.vectors
-        square += n * np.outer(away_x, away_x)
-        square *= self.cross @ self.cross.T
-        inverses = [self._shrinkage(penalty)[0] for penalty in penalties]
-        return [float(total - 2.0 * one @ inner + one @ square @ one) for one in inverses]
-
     def _shrinkage(self, penalty: float) -> tuple[Vector, float]:
-        """Return ``1 / (eigenvalues + ridge)`` and the scale that matches the target's variance."""
-        values = np.maximum(self.values, 0.0)
-        shrunk = values + penalty * self.unit
-        inverse = np.divide(1.0, shrunk, out=np.zeros_like(shrunk), where=shrunk > 0.0)
+        """Return the shrinkage and the scale that matches the target's variance."""
+        inverse = shrinkage(self.values, penalty * self.unit)
         squares = np.einsum("ij,ij->i", self.cross, self.cross)
-        return inverse, matched_scale(self.target, float(squares @ (values * np.square(inverse))))
+        mapped = np.maximum(self.values, 0.0) * np.square(inverse)
+        return inverse, matched_scale(self.target, float(squares @ mapped))
+
+
+def shrinkage(values: Vector, ridge: float) -> Vector:
+    """Return ``1 / (eigenvalues + ridge)``, shape (p,); 0 where there is nothing."""
+    shrunk = np.maximum(values, 0.0) + ridge
+    return np.divide(1.0, shrunk, out=np.zeros_like(shrunk), where=shrunk > 0.0)

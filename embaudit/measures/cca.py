@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from embaudit.datatypes import Matrix, Rows, Vector
-from embaudit.maps.cross_fit import FoldFit, FoldSums
-from embaudit.stats.moments import Scatter
+from embaudit.maps.held_out import HeldOut
 
 SVCCA_VARIANCE = 0.99
 RANK_TOLERANCE = 1e-6
@@ -35,37 +34,49 @@ class CCA:
     pwcca: float
 
 
-def cross_fitted_cca(fits: list[FoldFit], sums: FoldSums, workers: int = 1) -> CCA | None:
-    """Return CCA averaged over folds by their rows; None where a side has no variance."""
-
-    def of(fold: int) -> tuple[int, tuple[float, float, float]] | None:
-        fit = fits[fold]
-        held_out = sums.of(fold)
-        if min(values[-1] for values, _ in fit.eigen) <= 0.0 or held_out.n <= 1:
-            return None
-        return held_out.n, _fold_cca(fit, held_out)
-
-    with ThreadPoolExecutor(workers) as pool:
-        found = [one for one in pool.map(of, range(len(fits))) if one is not None]
+def cca_over_folds(folds: Iterable[tuple[int, CCA] | None]) -> CCA | None:
+    """Average the CCA of folds by their rows; None where no fold has any."""
+    found = [fold for fold in folds if fold is not None]
     if not found:
         return None
-    weights, values = zip(*found, strict=True)
-    mean, svcca, pwcca = np.average(np.array(values), axis=0, weights=weights)
+    values = [(cca.mean, cca.svcca, cca.pwcca) for _, cca in found]
+    mean, svcca, pwcca = np.average(values, axis=0, weights=[rows for rows, _ in found])
     return CCA(float(mean), float(svcca), float(pwcca))
 
 
-def _fold_cca(fit: FoldFit, held_out: Scatter) -> tuple[float, float, float]:
+def fold_cca(held_out: HeldOut) -> tuple[int, CCA] | None:
+    """Return the rows of a fold and their CCA along the directions of all others.
+
+    None where a side has no variance.
+    """
+    fit = held_out.fit
+    if min(values[-1] for values, _ in fit.eigen) <= 0.0 or held_out.n <= 1:
+        return None
     x, y = (_Whitening.of(*eigen) for eigen in fit.eigen)
+    held = tuple(
+        sums[np.ix_(left.kept, right.kept)]
+        for sums, left, right in (
+            (held_out.xx, x, x),
+            (held_out.xy, x, y),
+            (held_out.yy, y, y),
+        )
+    )
     cross = fit.cross[np.ix_(x.kept, y.kept)] / np.outer(x.deviations, y.deviations)
     u, v = _canonical(cross)
-    correlations = _held_out(held_out, x.directions(u), y.directions(v))
+    correlations = _correlations(held, x.directions(u), y.directions(v))
     # How much of A a direction accounts for: its products with A's axes.
     along = fit.spaces[0].spread((x.vectors @ (x.deviations[:, None] * u)).T)
     weights = np.abs(along).sum(axis=1)
     few_x, few_y = x.leading(), y.leading()
     u, v = _canonical(cross[:few_x, :few_y])
-    truncated = _held_out(held_out, x.directions(u), y.directions(v))
-    return (
+    leading = tuple(
+        sums[:rows, :columns]
+        for sums, rows, columns in zip(
+            held, (few_x, few_x, few_y), (few_x, few_y, few_y), strict=True
+        )
+    )
+    truncated = _correlations(leading, x.directions(u), y.directions(v))
+    return held_out.n, CCA(
         float(correlations.mean()),
         float(truncated.mean()),
         float(np.average(correlations, weights=weights)),
@@ -95,9 +106,8 @@ class _Whitening:
         return cls(kept, vectors[:, kept], np.sqrt(values[kept]))
 
     def directions(self, rotation: Matrix) -> Matrix:
-        """Return directions of unit variance, shape (d, c), from those among the leading axes."""
-        used = slice(0, len(rotation))
-        return np.asarray(self.vectors[:, used] @ (rotation / self.deviations[used, None]))
+        """Return directions along the axes that have unit variance, from whitened ones."""
+        return np.asarray(rotation / self.deviations[: len(rotation), None])
 
     def leading(self) -> int:
         """Return how many axes hold `SVCCA_VARIANCE` of the variance."""
@@ -120,10 +130,11 @@ def _canonical(cross: Matrix) -> tuple[Matrix, Matrix]:
     return np.divide(u, norms, out=np.zeros_like(u), where=norms > 0.0), v
 
 
-def _held_out(held: Scatter, directions_x: Matrix, directions_y: Matrix) -> Vector:
-    """Return the correlation of each pair of directions on the held-out rows."""
-    cross = np.einsum("ic,ic->c", directions_x, held.xy @ directions_y)
-    square_x = np.einsum("ic,ic->c", directions_x, held.xx @ directions_x)
-    square_y = np.einsum("ic,ic->c", directions_y, held.yy @ directions_y)
+def _correlations(held: tuple[Matrix, ...], directions_x: Matrix, directions_y: Matrix) -> Vector:
+    """Return the correlation of each pair of directions on held-out sums xx, xy and yy."""
+    xx, xy, yy = held
+    cross = np.einsum("ic,ic->c", directions_x, xy @ directions_y)
+    square_x = np.einsum("ic,ic->c", directions_x, xx @ directions_x)
+    square_y = np.einsum("ic,ic->c", directions_y, yy @ directions_y)
     norms = np.sqrt(np.maximum(square_x, 0.0) * np.maximum(square_y, 0.0))
     return np.asarray(np.divide(cross, norms, out=np.zeros_like(cross), where=norms > 0.0))

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from embaudit.maps.affine import AffineMap
 from embaudit.maps.orthogonal import fit_orthogonal
 from embaudit.stats.linalg import singular_values
 from embaudit.stats.moments import Scatter
@@ -46,15 +45,13 @@ def in_sample(scatter: Scatter) -> tuple[float, float] | None:
     return max(0.0, residual / total), math.acos(min(1.0, max(-1.0, similarity)))
 
 
-def held_out_residual(maps: Iterable[AffineMap], held_out: Iterable[Scatter]) -> float | None:
+def held_out_residual(errors: Iterable[tuple[float, float]]) -> float | None:
     """Return the relative squared residual over folds, each judged by a map fitted without it.
 
     Parameters
     ----------
-    maps : iterable of AffineMap
-        One for each fold.
-    held_out : iterable of Scatter
-        Sums of each fold's rows, in the map's direction.
+    errors : iterable of (residual, total)
+        Sums of squares of each fold, as `AffineMap.squared_error` returns them.
 
     Returns
     -------
@@ -62,6 +59,5 @@ def held_out_residual(maps: Iterable[AffineMap], held_out: Iterable[Scatter]) ->
         ``sum ||y - f(x)||^2 / sum ||y - mean||^2``: 0 is perfect, 1 no better than the mean, above
         1 worse. None where the target has no variance.
     """
-    errors = np.array([m.squared_error(s) for m, s in zip(maps, held_out, strict=True)])
-    residual, total = errors.sum(axis=0)
+    residual, total = np.sum(list(errors), axis=0)
     return float(residual / total) if total > 0.0 else None

@@ -5,22 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from embaudit.datatypes import DIRECTIONS
-from embaudit.maps.cross_fit import (
-    CrossFit,
-    FoldFit,
-    FoldSums,
-    choose_penalties,
-    cross_fit,
-    fit_folds,
-    fold_workers,
-)
-from embaudit.measures.cca import cross_fitted_cca
+from embaudit.maps.cross_fit import CrossFit, cross_fit
+from embaudit.maps.fold_fit import FoldFit, FoldSums
+from embaudit.maps.held_out import HeldOut
+from embaudit.maps.linear import PENALTIES
+from embaudit.maps.penalties import Trial, Tuning, choose_penalties
+from embaudit.measures.cca import CCA, cca_over_folds, fold_cca
 from embaudit.measures.cka import linear_cka
 from embaudit.measures.outliers import CONCENTRATED, concentration
 from embaudit.measures.procrustes import held_out_residual, in_sample
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.population import Population
 from embaudit.stats.moments import Moments, total
+from embaudit.stats.parallel import ordered_map
 from embaudit.streaming.fold_moments import FOLDS, FoldPlan, fold_moments
 
 TUNING_ROWS = 1024
@@ -58,18 +55,16 @@ def measure_linear(population: Population, ledger: Ledger) -> LinearStage:
     plan = FoldPlan.seeded(population.kept, options.seed)
     with ledger.stage("moments"):
         moments = population_moments(population, plan)
-    options.progress.stage("maps", 1)
+    options.progress.stage("maps", FOLDS)
     with ledger.stage("maps"):
         concentrated, everything = _all_rows(moments, ledger)
         sums = FoldSums(moments)
-        workers = fold_workers(sums, options.workers)
+        folds = judged_folds(population, plan, sums)
         _record_in_sample(sums, ledger)
-        fits = fit_folds(sums, workers)
-        _record_cca(fits, sums, workers, ledger)
-        penalties = tuned_penalties(population, plan, fits, sums, workers)
-        maps = cross_fit(fits, penalties, plan.fold_of, workers)
-        _record_held_out(maps, sums, ledger)
-    options.progress.advance()
+        penalties = folds.penalties()
+        _record_held_out(folds, penalties, population.n, ledger)
+        chosen = {direction: PENALTIES[index] for direction, index in penalties.items()}
+        maps = cross_fit(folds.fits, chosen, plan.fold_of, folds.workers)
     return LinearStage(maps, concentrated, everything)
 
 
@@ -87,24 +82,63 @@ def population_moments(population: Population, plan: FoldPlan) -> list[Moments]:
     )
 
 
-def tuned_penalties(
-    population: Population, plan: FoldPlan, fits: list[FoldFit], sums: FoldSums, workers: int
-) -> dict[str, float]:
-    """Choose the ridge penalties on rows from the end of the sampling order.
+@dataclass(frozen=True)
+class JudgedFolds:
+    """What is fitted without each fold, and how it does on that fold.
 
-    Queries come from its beginning, so tuning rows are no queries unless nearly every row is one.
+    Attributes
+    ----------
+    tuning : Tuning
+    fits : list of FoldFit
+    trials : list of Trial
+    cca : list of (rows, CCA) or None
+    orthogonal : list of ((residual, total), (residual, total))
+        Of the orthogonal maps of both directions.
+    workers : int
+        Folds that may be worked on together.
+    """
+
+    tuning: Tuning
+    fits: list[FoldFit]
+    trials: list[Trial]
+    cca: list[tuple[int, CCA] | None]
+    orthogonal: list[tuple[tuple[float, float], tuple[float, float]]]
+    workers: int
+
+    def penalties(self) -> dict[str, int]:
+        """Return which of the penalties is chosen, by direction."""
+        return choose_penalties(self.tuning, self.fits, self.trials, self.workers)
+
+
+def judged_folds(population: Population, plan: FoldPlan, sums: FoldSums) -> JudgedFolds:
+    """Fit everything without each fold, and judge it on that fold.
+
+    Tuning rows come from the end of the sampling order. Queries come from its beginning, so that
+    they are no queries unless nearly every row is one.
     """
     options = population.options
-    tuning = population.order[-min(TUNING_ROWS, population.n // 2) :]
-    return choose_penalties(
-        fits,
-        sums,
-        plan.fold_of(tuning),
-        population.prepared(tuning),
-        options.metric,
-        options.seed,
-        workers,
-    )
+    rows = population.order[-min(TUNING_ROWS, population.n // 2) :]
+    tuning = Tuning(plan.fold_of(rows), population.prepared(rows), options.metric, options.seed)
+    workers = sums.workers(options.workers)
+    folds = JudgedFolds(tuning, [], [], [], [], workers)
+
+    def judge(
+        fold: int,
+    ) -> tuple[FoldFit, Trial, tuple[int, CCA] | None, list[tuple[float, float]]]:
+        fit = FoldFit.of(sums.without(fold), sums.spaces)
+        held_out = sums.of(fold)
+        forward, backward = fit.orthogonal
+        errors = [forward.squared_error(held_out), backward.squared_error(held_out.swapped())]
+        rotated = HeldOut.of(fit, held_out)
+        return fit, tuning.trial(fit, rotated, fold), fold_cca(rotated), errors
+
+    for fit, trial, cca, (forward, backward) in ordered_map(judge, range(len(sums)), workers):
+        folds.fits.append(fit)
+        folds.trials.append(trial)
+        folds.cca.append(cca)
+        folds.orthogonal.append((forward, backward))
+        options.progress.advance()
+    return folds
 
 
 def _all_rows(parts: list[Moments], ledger: Ledger) -> tuple[tuple[float, float], Moments | None]:
@@ -124,25 +158,16 @@ def _record_in_sample(sums: FoldSums, ledger: Ledger) -> None:
     ledger.put("procrustes.angular", angle, NO_VARIANCE, n=n)
 
 
-def _record_cca(fits: list[FoldFit], sums: FoldSums, workers: int, ledger: Ledger) -> None:
-    n = sums.everything.n
-    cca = cross_fitted_cca(fits, sums, workers)
+def _record_held_out(folds: JudgedFolds, penalties: dict[str, int], n: int, ledger: Ledger) -> None:
+    for side, direction in enumerate(DIRECTIONS):
+        residual = held_out_residual(errors[side] for errors in folds.orthogonal)
+        ledger.put(f"procrustes.residual.{direction}", residual, NO_VARIANCE, n=n)
+        unexplained = held_out_residual(
+            (trial.errors[side, penalties[direction]], trial.totals[side]) for trial in folds.trials
+        )
+        r2 = None if unexplained is None else 1.0 - unexplained
+        ledger.put(f"linear.r2.{direction}", r2, NO_VARIANCE, n=n)
+    cca = cca_over_folds(folds.cca)
     ledger.put("cca.mean", cca.mean if cca else None, NO_VARIANCE, n=n)
     ledger.put("cca.svcca", cca.svcca if cca else None, NO_VARIANCE, n=n)
     ledger.put("cca.pwcca", cca.pwcca if cca else None, NO_VARIANCE, n=n)
-
-
-def _record_held_out(maps: CrossFit, sums: FoldSums, ledger: Ledger) -> None:
-    n = sums.everything.n
-    for direction in DIRECTIONS:
-
-        def errors(kind: str, direction: str = direction) -> float | None:
-            held_out = (sums.of(fold) for fold in range(len(sums)))
-            if direction == "b_to_a":
-                held_out = (one.swapped() for one in held_out)
-            return held_out_residual(maps.maps[direction, kind], held_out)
-
-        ledger.put(f"procrustes.residual.{direction}", errors("orthogonal"), NO_VARIANCE, n=n)
-        unexplained = errors("linear")
-        r2 = None if unexplained is None else 1.0 - unexplained
-        ledger.put(f"linear.r2.{direction}", r2, NO_VARIANCE, n=n)
