@@ -30,6 +30,7 @@ from embaudit.result import Audit, Estimate, Pairing, Policy, QueryFiles, Sample
 from embaudit.row_table import RowTable
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.linear import measure_linear
+from embaudit.stages.memory import memory_plan
 from embaudit.stages.options import Options
 from embaudit.stages.population import Population, populate
 from embaudit.stages.retrieval import FIRST_QUERIES, RetrievalStage, measure_retrieval
@@ -66,6 +67,7 @@ def compare(
     threshold: float | None = None,
     index_size: int | str | None = None,
     sample: int | str | None = None,
+    memory: int | str | None = None,
 ) -> Audit:
     """Say whether the vectors of two sets may be compared directly.
 
@@ -119,6 +121,9 @@ def compare(
     sample : int or str, optional
         Rows to draw of the matched ones, ``"20k"``, for a quick look: no others are read. Recalls
         are then continued to all matched rows, and the verdict says what that leaves possible.
+    memory : int or str, optional
+        Bytes to keep to, ``"512MB"``: blocks of rows become smaller, and no number changes but in
+        its last digits. Arrays that are passed in are not counted.
 
     Returns
     -------
@@ -142,6 +147,7 @@ def compare(
         threshold=threshold,
         index_size=index_size,
         sample=sample,
+        memory=memory,
     )
     opened = partial(
         open_pair,
@@ -172,7 +178,11 @@ def compare(
         names = (_name(source) for source in (ids_a, ids_b, queries_a, queries_b))
         request = Request(on, by_row, column, *names)
     with single_threaded_blas():
-        options = replace(options, progress=_followed(options, pair, again, queries))
+        options = replace(
+            options,
+            progress=_followed(options, pair, again, queries),
+            plan=memory_plan(pair, options),
+        )
         floor = None if again is None else _audit(again, options.plain(), request, queries=None)
         audit = _audit(pair, options, request, queries, floor, groups, rows)
         finish(options.progress)

@@ -11,7 +11,17 @@ from scipy.spatial.distance import cdist, pdist
 from scipy.stats import rankdata, spearmanr
 
 from embaudit.datatypes import Metric
-from embaudit.measures.distances import average_ranks, paired_cosine, rsa, spearman
+from embaudit.measures.distances import (
+    above_diagonal,
+    average_ranks,
+    by_row,
+    dissimilarities,
+    ends,
+    paired_cosine,
+    row_cosines,
+    spearman,
+    squared_distances,
+)
 from embaudit.measures.metric_table import compare_metrics
 from embaudit.stats.prepare import prepare
 
@@ -24,6 +34,28 @@ def distances(rows, metric):
         upper = np.triu_indices(len(rows), 1)
         return -(rows @ rows.T)[upper]
     return pdist(rows, NAMES[metric])
+
+
+def rsa(x, y, metric):
+    """Representational similarity of prepared rows."""
+    return spearman(*(dissimilarities(z, squared_distances(z), metric) for z in (x, y)))
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 300])
+def test_pairs_come_row_by_row(n):
+    square = np.arange(n * n, dtype=np.float64).reshape(n, n)
+    first, second = np.triu_indices(n, 1)
+    pairs = above_diagonal(square)
+    assert np.array_equal(pairs, square[first, second])
+    assert np.array_equal(ends(np.arange(len(pairs)), n), (first, second))
+    for row, part in zip(square, by_row(pairs, n), strict=True):
+        assert np.array_equal(part, row[n - len(part) :])
+
+
+@pytest.mark.parametrize("n", [2, 30, 300])
+def test_squared_distances_equal_scipy(n):
+    rows = np.random.default_rng(6).standard_normal((n, 5)) + 20.0
+    assert squared_distances(rows) == pytest.approx(pdist(rows) ** 2, abs=1e-11)
 
 
 @given(st.lists(st.integers(-3, 3), min_size=2, max_size=40))
@@ -84,6 +116,16 @@ def test_paired_cosine():
     _, same = paired_cosine(np.eye(30), np.eye(30), np.random.default_rng(0))
     assert np.array_equal(same, np.zeros(30))
     assert abs(random.mean()) < 0.4
+
+
+def test_cosines_of_rows_of_any_length():
+    x, y = np.random.default_rng(7).standard_normal((2, 6, 4))
+    expected = [1.0 - cdist(x[[row]], y[[row]], "cosine")[0, 0] for row in range(6)]
+    for size in (1.0, 1e-150, 1e150):
+        sizes = np.where(np.arange(6) % 2, size, 1.0)[:, None]
+        assert row_cosines(x * sizes, y * sizes) == pytest.approx(expected)
+    x[2] = 0.0
+    assert row_cosines(x, y)[2] == 0.0
 
 
 # The pair as other metrics see it
@@ -155,6 +197,19 @@ def test_metric_table_equals_scipy(kind, copies, chosen):
         elif copies == 1 and (kind, row.metric) != ("codes", "cosine"):
             expected = spearmanr(distances_a, distances_b).statistic
             assert row.rsa == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("n", [60, 400])
+def test_metric_table_is_that_of_one_thread(n):
+    # Both sizes: rows whose differences are taken at once, and in parts.
+    a, b = np.random.default_rng(6).standard_normal((2, n, 700))
+    assert compare_metrics(a, b, "dot", K, workers=3) == compare_metrics(a, b, "dot", K)
+    manhattan = compare_metrics(a, b, "manhattan", K)[0]
+    expected = cdist(a, b, "cityblock")
+    assert manhattan.partners.mean == pytest.approx(expected.diagonal().mean(), rel=1e-6)
+    assert manhattan.random.mean == pytest.approx(above_diagonal(expected).mean(), rel=1e-6)
+    own = [rankdata(above_diagonal(cdist(rows, rows, "cityblock"))) for rows in (a, b)]
+    assert manhattan.rsa == pytest.approx(np.corrcoef(own)[0, 1], abs=1e-4)
 
 
 def test_metric_table_of_equal_sets_and_of_other_dimensions():

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from itertools import permutations, product
+from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import run_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,3 +160,15 @@ def test_a_few_foreign_partners_do_not_move_the_trimmed_cosine(share):
     changed[:foreign] = rows(foreign, 20, seed=2)
     assert trimmed_cosine(x, changed) == pytest.approx(centred_cosine(x, y), abs=2e-4)
     assert trimmed_cosine(x[:0], y[:0]) == 0.0
+
+
+def test_a_pair_without_moved_columns_needs_no_assignment():
+    sample = Path(__file__).parent.parent / "sample_data"
+    done = run_code(
+        "import sys, embaudit\n"
+        f"embaudit.compare({str(sample / 'minilm.npy')!r}, {str(sample / 'minilm_w8.npy')!r})\n"
+        "print(*sys.modules)"
+    )
+    loaded = set(done.stdout.split())
+    assert "embaudit.measures.shared_axes" in loaded
+    assert loaded.isdisjoint({"scipy.optimize", "scipy.spatial", "scipy.stats", "sklearn"})

@@ -27,7 +27,11 @@ def rows(n=400, dim=12, seed=0):
 def pairs_of(wanted, found):
     """Every pair of some rows once, with a score in either space."""
     first, second = np.triu_indices(len(wanted), 1)
-    return Pairs(first, second, wanted[first, second], found[first, second], len(first))
+    return pairs(first, second, wanted[first, second], found[first, second])
+
+
+def pairs(first, second, wanted, found):
+    return Pairs(lambda at: (first[at], second[at]), wanted, found[None], len(wanted))
 
 
 def asked(audit):
@@ -49,9 +53,9 @@ def table(audit):
 def test_as_many_pairs_pass_as_ties_allow(scores, threshold):
     wanted, found = np.array(scores, np.float64).T
     places = np.arange(len(scores))
-    pairs = Pairs(places, places + 1, wanted, found, len(scores))
+    held = pairs(places, places + 1, wanted, found)
     count = int((wanted >= threshold).sum())
-    landed = carried(pairs, float(threshold))
+    landed = carried(held, float(threshold))
     if count == 0:
         assert landed is None
         return
@@ -65,11 +69,11 @@ def test_as_many_pairs_pass_as_ties_allow(scores, threshold):
 def test_precision_and_recall_are_those_of_sets(seed, threshold, other):
     generator = np.random.default_rng(seed)
     wanted, found = generator.uniform(-1, 1, (2, 20, 20))
-    pairs = pairs_of(wanted, found)
+    held = pairs_of(wanted, found)
     places = [(i, j) for i in range(20) for j in range(i + 1, 20)]
     returned = {place for place in places if found[place] >= other}
     relevant = {place for place in places if wanted[place] >= threshold}
-    judged = agreement(pairs, threshold, other, 0.05)
+    judged = agreement(held, threshold, other, 0.05)
     for interval, among in ((judged.precision, returned), (judged.recall, relevant)):
         if not among:
             assert interval is None
@@ -103,11 +107,27 @@ def test_intervals_hold_over_samples_of_rows(noise, threshold):
     assert min(held.values()) >= 0.91 * repeats, held
 
 
+def test_a_pair_in_both_orders_is_one_pair_twice():
+    generator = np.random.default_rng(5)
+    first, second = np.triu_indices(30, 1)
+    wanted, one, other = generator.uniform(-1, 1, (3, len(first)))
+    both = np.stack([one, other])
+    stacked = Pairs(lambda at: (first[at], second[at]), wanted, both, both.size)
+    ends = np.append(first, second), np.append(second, first)
+    listed = pairs(*ends, np.append(wanted, wanted), both.ravel())
+    assert stacked.passing(0.4) == listed.passing(0.4)
+    assert carried(stacked, 0.4) == carried(listed, 0.4)
+    for name in ("precision", "recall"):
+        found, expected = (getattr(agreement(p, 0.4, 0.3, 0.05), name) for p in (stacked, listed))
+        assert (found.value, found.low, found.high) == pytest.approx(
+            (expected.value, expected.low, expected.high)
+        )
+
+
 def test_rows_that_share_no_pair_are_trials():
     first = np.arange(0, 400, 2)
     wanted = np.where(np.arange(200) < 150, 1.0, 0.0)
-    pairs = Pairs(first, first + 1, wanted, np.ones(200), 200)
-    judged = agreement(pairs, 0.5, 0.5, 0.05).precision
+    judged = agreement(pairs(first, first + 1, wanted, np.ones(200)), 0.5, 0.5, 0.05).precision
     # Clopper and Pearson's interval of 150 in 200 is 0.684 to 0.808.
     assert (judged.value, judged.low, judged.high) == pytest.approx((0.75, 0.684, 0.808), abs=5e-3)
 

@@ -51,6 +51,7 @@ def compare(
     confidence: options.Confidence = 0.95,
     seed: options.Seed = 0,
     threads: options.Threads = None,
+    memory: options.Memory = None,
     threshold: options.Threshold = None,
     index_size: options.IndexSize = None,
     require: options.Require = "safe",
@@ -114,6 +115,7 @@ def compare(
             index_size=index_size,
             sample=sample,
             threads=threads,
+            memory=memory,
             progress=progress,
         )
 

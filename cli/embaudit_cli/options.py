@@ -136,6 +136,14 @@ Threads: TypeAlias = Annotated[
         rich_help_panel=SEARCH,
     ),
 ]
+Memory: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BYTES",
+        help="Memory to keep to, as 512MB or 2GiB, by smaller blocks.",
+        rich_help_panel=SEARCH,
+    ),
+]
 
 QueriesA: TypeAlias = Annotated[
     str | None,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from embaudit.data.pair import even_spans
 from embaudit.datatypes import Mask, Matrix, Metric, Rows, Stored, Vector
 from embaudit.errors import UsageError
+from embaudit.measures.distances import by_row, ends, pairwise
 from embaudit.measures.thresholds import FEWEST_PAIRS, Pairs, agreement, carried, passes
 from embaudit.result import CI, CarriedThreshold, ThresholdRow, Thresholds
 from embaudit.stages.population import Population
@@ -100,8 +102,10 @@ def _similarity(score: float, metric: Metric) -> float:
 def _near_pairs(half: _Half, rows: int) -> list[float]:
     """Return quantiles of the scores of rows with their nearest other row, to four digits."""
     nearest = np.full(rows, -np.inf)
-    np.maximum.at(nearest, half.own.first, half.own.wanted)
-    np.maximum.at(nearest, half.own.second, half.own.wanted)
+    for place, scores in enumerate(by_row(half.own.wanted, rows)):
+        later = nearest[place + 1 :]
+        nearest[place] = scores.max(initial=nearest[place])
+        np.maximum(later, scores, out=later)
     quantiles = np.quantile(nearest, NEAREST_QUANTILES)
     return list(dict.fromkeys(float(f"{value:.4g}") for value in quantiles))
 
@@ -203,21 +207,18 @@ class _Sides:
     def all_pairs(self, stored: tuple[Stored, Stored]) -> _Half:
         """Return every pair within some rows, each once, and once in each order across."""
         a, b = self._prepared(stored)
-        first, second = np.triu_indices(len(a), 1)
-        wanted = self._scores(a, a)[first, second]
-        found = self._scores(b, b)[first, second]
-        count = len(wanted)
+        rows = len(a)
+
+        def scores(queries: Matrix, corpus: Matrix) -> Vector:
+            return pairwise(rows, lambda some, others: self._scores(queries[some], corpus[others]))
+
+        rows_of = partial(ends, count=rows)
+        wanted = scores(a, a)
+        own = Pairs(rows_of, wanted, scores(b, b)[None], len(wanted))
         cross = None
         if self.population.same_dim:
-            across = self._scores(a, b)
-            cross = Pairs(
-                np.concatenate([first, second]),
-                np.concatenate([second, first]),
-                np.concatenate([wanted, wanted]),
-                np.concatenate([across[first, second], across[second, first]]),
-                2 * count,
-            )
-        own = Pairs(first, second, wanted, found, count)
+            both = np.stack([scores(a, b), scores(b, a)])
+            cross = Pairs(rows_of, wanted, both, both.size)
         return _Half(own, cross, float(wanted.min()), float(wanted.max()))
 
     def near_pairs(self, rows: Rows, threshold: float) -> _Half:
@@ -301,7 +302,12 @@ class _Held:
 
     def pairs(self, count: int) -> Pairs:
         """Return what is held, of `count` pairs in all."""
-        return Pairs(*self._joined(), count, self._floor, self._beneath)
+        first, second, wanted, found = self._joined()
+
+        def rows_of(places: Rows) -> tuple[Rows, Rows]:
+            return first[places], second[places]
+
+        return Pairs(rows_of, wanted, found[None], count, self._floor, self._beneath)
 
     def _joined(self) -> tuple[Rows, Rows, Vector, Vector]:
         first, second, wanted, found = (

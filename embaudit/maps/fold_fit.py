@@ -60,10 +60,10 @@ class FoldSums:
         others = [part for index, part in enumerate(self._parts) if index != fold]
         return within(total(others).scatter(), *self.spaces)
 
-    def workers(self, most: int) -> int:
-        """Return how many folds may be worked on together, at most `most`."""
+    def workers(self, most: int, fold_bytes: int = FOLD_BYTES) -> int:
+        """Return how many folds may be worked on together, at most `most`, in so many bytes."""
         widest = max(len(self.everything.mean_x), len(self.everything.mean_y))
-        fitting = FOLD_BYTES // (8 * MATRICES_OF_A_FOLD * widest**2)
+        fitting = fold_bytes // (8 * MATRICES_OF_A_FOLD * widest**2)
         return max(1, min(most, len(self), fitting))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from embaudit.datatypes import Matrix, Vector
+from embaudit.measures.distances import by_row
 from embaudit.stats.moments import Moments
 
 ROUNDING = 1e-8
@@ -67,41 +68,48 @@ def independence_p_value(cka: float, n: int) -> float:
     return float(chdtrc(1.0, max(0.0, n * cka + 1.0)))
 
 
-def rbf_cka(x: Matrix, y: Matrix) -> float | None:
-    """Return debiased CKA under a Gaussian kernel, bandwidth the median distance of each side.
-
-    Parameters
-    ----------
-    x, y : float64 arrays, shapes (n, p) and (n, q), n > 3
-        A sample of paired rows.
+def rbf_cka(kernel: Vector | None, other: Vector | None, n: int) -> float | None:
+    """Return debiased CKA of the `gaussian_kernel` of either side, n > 3 rows.
 
     Returns
     -------
     float or None
         None where all rows of a side are equal.
     """
-    kernels = [_gaussian_kernel(rows) for rows in (x, y)]
-    if kernels[0] is None or kernels[1] is None:
+    if kernel is None or other is None:
         return None
-    xy = _debiased_hsic(kernels[0], kernels[1])
-    xx = _debiased_hsic(kernels[0], kernels[0])
-    yy = _debiased_hsic(kernels[1], kernels[1])
+    sums, other_sums = _row_sums(kernel, n), _row_sums(other, n)
+    xy = debiased_hsic(2.0 * float(kernel @ other), sums, other_sums)
+    xx = debiased_hsic(2.0 * float(kernel @ kernel), sums, sums)
+    yy = debiased_hsic(2.0 * float(other @ other), other_sums, other_sums)
     if xx <= 0.0 or yy <= 0.0:
         return None
     return xy / math.sqrt(xx * yy)
 
 
-def _gaussian_kernel(rows: Matrix) -> Matrix | None:
-    """Return ``exp(-d^2 / (2 median^2))`` with a zero diagonal."""
-    centred = rows - rows.mean(axis=0)
-    squares = np.einsum("ij,ij->i", centred, centred)
-    distances = np.maximum(squares[:, None] + squares[None, :] - 2.0 * (centred @ centred.T), 0.0)
-    median = float(np.median(distances[np.triu_indices(len(rows), 1)]))
+def gaussian_kernel(squared: Vector) -> Vector | None:
+    """Return ``exp(-d^2 / (2 median^2))`` of all pairs; None where the median is 0.
+
+    Parameters
+    ----------
+    squared : float64 array, shape (n (n - 1) / 2,)
+        `squared_distances` of a sample; rounding may have made some negative.
+    """
+    median = float(np.median(squared))
     if median <= 0.0:
         return None
-    kernel: Matrix = np.exp(distances / (-2.0 * median))
-    np.fill_diagonal(kernel, 0.0)
-    return kernel
+    kernel = np.maximum(squared, 0.0)
+    kernel /= -2.0 * median
+    return np.asarray(np.exp(kernel, out=kernel))
+
+
+def _row_sums(kernel: Vector, n: int) -> Vector:
+    """Return the sum over each row's pairs, shape (n,)."""
+    sums = np.zeros(n)
+    for place, part in enumerate(by_row(kernel, n)):
+        sums[place] += part.sum()
+        sums[place + 1 :] += part
+    return sums
 
 
 def linear_kernel(rows: Matrix) -> Matrix:
@@ -110,10 +118,6 @@ def linear_kernel(rows: Matrix) -> Matrix:
     kernel: Matrix = centred @ centred.T
     np.fill_diagonal(kernel, 0.0)
     return kernel
-
-
-def _debiased_hsic(k: Matrix, other: Matrix) -> float:
-    return debiased_hsic(float((k * other).sum()), k.sum(axis=1), other.sum(axis=1))
 
 
 def debiased_hsic(trace: float, sums: Vector, other_sums: Vector) -> float:

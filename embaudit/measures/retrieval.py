@@ -38,12 +38,20 @@ from embaudit.streaming.search import search
 QUERIES_AT_ONCE = 2048
 CANDIDATES_AT_ONCE = 1 << 20
 """Candidates of one view: 16 MiB, for about ten views."""
+VALUES_AT_ONCE = 1 << 21
+"""Entries of the query vectors of one view: 2,048 vectors of 1,024 dimensions."""
 ROTATIONS = 3
 Precision = type[np.float32] | type[np.float64]
 
 MapRows = Callable[[str, str, Rows, Matrix], Matrix]
 """``(direction, kind, rows, prepared vectors) -> mapped vectors``, each by a map that has not
 seen the row's fold."""
+
+
+def queries_at_once(k: int, dim: int) -> int:
+    """Return how many queries one search asks, where k neighbours of vectors are asked for."""
+    most = min(CANDIDATES_AT_ONCE // candidates_for(k), VALUES_AT_ONCE // dim)
+    return min(QUERIES_AT_ONCE, max(64, most))
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,7 @@ class NeighbourSearch:
     def _by_parts(
         self, count: int, part: Callable[[slice], Queries], progress: Progress
     ) -> QueryResults:
-        at_once = min(QUERIES_AT_ONCE, max(64, CANDIDATES_AT_ONCE // candidates_for(max(self.ks))))
+        at_once = queries_at_once(max(self.ks), max(self.pair.a.dim, self.pair.b.dim))
         results: QueryResults | None = None
         for start, stop in even_spans(count, at_once):
             found = self._ask(part(slice(start, stop)), progress)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from embaudit.datatypes import Mask, Matrix, Rows, Stored, Vector
+from embaudit.measures.distances import row_cosines
 from embaudit.stats.prepare import unit_rows
 
 FEWEST_ROWS = 50
@@ -91,12 +92,12 @@ class SharedAxes:
             return None
         x, y = _unit_columns(self.a), _unit_columns(self.b)
         correlations = x.T @ y
-        narrow_a = self.a.shape[1] < self.b.shape[1]
-        narrow = np.abs(correlations.T if narrow_a else correlations)
-        if float(np.median(narrow.max(axis=0))) < SAME_COLUMN:
+        narow_a = self.a.shape[1] < self.b.shape[1]
+        narow = np.abs(correlations.T if narow_a else correlations)
+        if float(np.median(narow.max(axis=0))) < SAME_COLUMN:
             return None
-        elsewhere, kept = _assignment(narrow), np.arange(narrow.shape[1])
-        columns_a, columns_b = (kept, elsewhere) if narrow_a else (elsewhere, kept)
+        elsewhere, kept = _assignment(narow), np.arange(narow.shape[1])
+        columns_a, columns_b = (kept, elsewhere) if narow_a else (elsewhere, kept)
         chosen = correlations[columns_a, columns_b]
         varies = np.any(x != 0.0, axis=0)[columns_a] & np.any(y != 0.0, axis=0)[columns_b]
         typical = float(np.median(np.abs(chosen[varies]))) if varies.any() else 0.0
@@ -142,7 +143,7 @@ def typical_cosine(x: Matrix, y: Matrix) -> float:
     """Return the median cosine of row i of `x` with row i of `y`: mispaired rows do not count."""
     if len(x) == 0:
         return 0.0
-    return float(np.median(_cosines(x, y)))
+    return float(np.median(row_cosines(x, y)))
 
 
 def centred_cosine(x: Matrix, y: Matrix) -> float:
@@ -155,7 +156,7 @@ def trimmed_cosine(x: Matrix, y: Matrix) -> float:
 
     A few foreign rows move both means apart, and with them every cosine about the means.
     """
-    apart = 1.0 - _cosines(centred(x), centred(y))
+    apart = 1.0 - row_cosines(centred(x), centred(y))
     typical = apart <= OUTLYING * np.median(apart) if len(apart) else np.ones(0, np.bool_)
     return centred_cosine(x[typical], y[typical])
 
@@ -163,10 +164,6 @@ def trimmed_cosine(x: Matrix, y: Matrix) -> float:
 def centred(rows: Matrix) -> Matrix:
     """Return rows minus their mean."""
     return np.asarray(rows - rows.mean(axis=0)) if len(rows) else rows
-
-
-def _cosines(x: Matrix, y: Matrix) -> Vector:
-    return np.asarray(np.einsum("ij,ij->i", unit_rows(x), unit_rows(y)))
 
 
 def _padding(stored: Stored, other: Stored) -> int:
@@ -197,22 +194,23 @@ def _unit_columns(rows: Matrix) -> Matrix:
 
 
 def _assignment(correlations: Matrix) -> Rows:
-    """Return the row of each column's match, shape (narrow,); rows at least as many as columns.
+    """Return the row of each column's match, shape (narow,); rows at least as many as columns.
 
     A column stays where it is unless another place is clearly better, so that noise moves none.
     """
-    # Its import takes a third of a second, and few pairs have columns to match.
-    from scipy.optimize import linear_sum_assignment
-
-    wide, narrow = correlations.shape
+    wide, narow = correlations.shape
     best = correlations.max(axis=0)
-    own = correlations[np.arange(narrow), np.arange(narrow)]
+    own = correlations[np.arange(narow), np.arange(narow)]
     stays = (best > 0.0) & (own >= best - ELSEWHERE)
-    chosen = np.where(stays, np.arange(narrow), -1)
+    chosen = np.where(stays, np.arange(narow), -1)
     free = np.setdiff1d(np.arange(wide), chosen)
     moving = np.flatnonzero(~stays & (best > 0.0))
-    rows, columns = linear_sum_assignment(-correlations[np.ix_(free, moving)])
-    chosen[moving[columns]] = free[rows]
+    if len(moving):
+        # Its import takes longer than all other causes, and few pairs have columns that moved.
+        from scipy.optimize import linear_sum_assignment
+
+        rows, columns = linear_sum_assignment(-correlations[np.ix_(free, moving)])
+        chosen[moving[columns]] = free[rows]
     # A constant column correlates with nothing: its own place where that is free, else any.
     constant = np.flatnonzero(chosen < 0)
     at_home = constant[~np.isin(constant, chosen)]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from embaudit.datatypes import TIES, Mask, Rows, Vector
+from embaudit.datatypes import TIES, Mask, Matrix, Rows, Vector
 from embaudit.stats.intervals import Interval, share_interval
 
 FEWEST_PAIRS = 30
@@ -19,29 +21,35 @@ class Pairs:
 
     Attributes
     ----------
-    first, second : int64 arrays, shape (pairs,)
-        Rows numbered from 0. A pair may come once, or once in each order.
-    wanted, found : float64 arrays, shape (pairs,)
-        Scores in the space a threshold was chosen in, and in the one it is carried to.
+    rows_of : callable
+        Both rows, numbered from 0, of the pairs in some places.
+    wanted : float64 array, shape (pairs,)
+        Scores in the space a threshold was chosen in.
+    found : float64 array, shape (orders, pairs)
+        Scores in the space it is carried to: of each pair once, or once in each order of its rows.
     count : int
-        How many pairs there are with those that are not held.
+        How many pairs there are, once an order, with those that are not held.
     floor : float
         Pairs are missing only where `found` is below it; all that pass on `wanted` are held.
     beneath : float
         The best wanted score that does not pass, where pairs are missing.
     """
 
-    first: Rows
-    second: Rows
+    rows_of: Callable[[Rows], tuple[Rows, Rows]]
     wanted: Vector
-    found: Vector
+    found: Matrix
     count: int
     floor: float = -np.inf
     beneath: float = -np.inf
 
     def passing(self, threshold: float) -> int:
-        """Return how many pairs pass a threshold on the wanted scores."""
-        return int(passes(self.wanted, threshold).sum())
+        """Return how many pairs pass a threshold on the wanted scores, once an order."""
+        return len(self.found) * int(np.count_nonzero(passes(self.wanted, threshold)))
+
+    @cached_property
+    def ascending(self) -> Vector:
+        """The found scores, the lowest first."""
+        return np.sort(self.found, axis=None)
 
 
 @dataclass(frozen=True)
@@ -61,7 +69,7 @@ class Agreement:
     recall: Interval | None
 
 
-def passes(scores: Vector, threshold: float) -> Mask:
+def passes(scores: Vector | Matrix, threshold: float) -> Mask:
     """Mark the scores that reach a threshold, up to rounding."""
     return np.asarray(scores >= threshold - TIES * max(1.0, abs(threshold)))
 
@@ -74,21 +82,23 @@ def carried(pairs: Pairs, threshold: float) -> float | None:
     None where no pair passes, or more than are held.
     """
     passing = passes(pairs.wanted, threshold)
-    count = int(passing.sum())
+    count = len(pairs.found) * int(np.count_nonzero(passing))
     if count == 0:
         return None
-    ranked = -np.sort(-pairs.found)
-    at = float(ranked[count - 1])
+    ascending = pairs.ascending
+    at = float(ascending[-count])
     tolerance = TIES * max(1.0, abs(at))
-    above = int(np.searchsorted(-ranked, -(at + tolerance), side="left"))
-    reached = int(np.searchsorted(-ranked, -(at - tolerance), side="right"))
+    above = len(ascending) - int(np.searchsorted(ascending, at + tolerance, side="right"))
+    reached = len(ascending) - int(np.searchsorted(ascending, at - tolerance, side="left"))
     cut = above if above > 0 and count - above < reached - count else reached
-    beneath = max(pairs.beneath, float(pairs.wanted.max(where=~passing, initial=-np.inf)))
-    if cut == len(ranked) or ranked[cut] < pairs.floor or beneath == -np.inf:
-        return float(ranked[cut - 1]) if pairs.floor == -np.inf else None
-    least = float(pairs.wanted.min(where=passing, initial=np.inf))
-    place = np.clip((threshold - beneath) / (least - beneath), 0.0, 1.0)
-    return float(ranked[cut] + place * (ranked[cut - 1] - ranked[cut]))
+    beneath = max(pairs.beneath, float(np.where(passing, -np.inf, pairs.wanted).max()))
+    lowest = float(ascending[-cut])
+    next_lower = float(ascending[-cut - 1]) if cut < len(ascending) else -np.inf
+    if cut == len(ascending) or next_lower < pairs.floor or beneath == -np.inf:
+        return lowest if pairs.floor == -np.inf else None
+    least = float(pairs.wanted[passing].min())
+    place = float(np.clip((threshold - beneath) / (least - beneath), 0.0, 1.0))
+    return next_lower + place * (lowest - next_lower)
 
 
 def agreement(
@@ -112,7 +122,7 @@ def agreement(
     """
     if found_threshold < pairs.floor:
         return None
-    wanted = passes(pairs.wanted, threshold)
+    wanted = np.broadcast_to(passes(pairs.wanted, threshold), pairs.found.shape)
     found = passes(pairs.found, found_threshold)
     both = wanted & found
     return Agreement(
@@ -134,9 +144,9 @@ def _share_of_pairs(pairs: Pairs, hits: Mask, among: Mask, alpha: float) -> Inte
     chosen = np.flatnonzero(among)
     if len(chosen) == 0:
         return None
-    ends = np.concatenate([pairs.first[chosen], pairs.second[chosen]])
+    ends = np.concatenate(pairs.rows_of(chosen % len(pairs.wanted)))
     rows, place = np.unique(ends, return_inverse=True)
-    hit = hits[chosen].astype(np.float64)
+    hit = hits.ravel()[chosen].astype(np.float64)
     share = float(hit.mean())
     total = len(chosen)
     trials = len(rows) / 2.0

@@ -79,6 +79,7 @@ def population_moments(population: Population, plan: FoldPlan) -> list[Moments]:
         plan,
         options.workers,
         options.progress,
+        options.plan.share,
     )
 
 
@@ -119,7 +120,7 @@ def judged_folds(population: Population, plan: FoldPlan, sums: FoldSums) -> Judg
     options = population.options
     rows = population.order[-min(TUNING_ROWS, population.n // 2) :]
     tuning = Tuning(plan.fold_of(rows), population.prepared(rows), options.metric, options.seed)
-    workers = sums.workers(options.workers)
+    workers = sums.workers(options.workers, options.plan.fold_bytes)
     folds = JudgedFolds(tuning, [], [], [], [], workers)
 
     def judge(

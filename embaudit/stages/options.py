@@ -11,9 +11,27 @@ from typing import SupportsIndex
 
 from embaudit.datatypes import Metric, Progress, SilentProgress
 from embaudit.errors import UsageError, did_you_mean
+from embaudit.maps.fold_fit import FOLD_BYTES
 from embaudit.result import Policy
+from embaudit.stages.byte_counts import byte_count
 from embaudit.stages.row_counts import row_count
 from embaudit.stats.parallel import worker_count
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """How memory is used; it decides no number that is reported.
+
+    Attributes
+    ----------
+    share : float
+        Of the usual size of every block of rows, in (0, 1].
+    fold_bytes : int
+        What the decompositions of folds that are worked on together may take.
+    """
+
+    share: float = 1.0
+    fold_bytes: int = FOLD_BYTES
 
 
 @dataclass(frozen=True)
@@ -21,7 +39,8 @@ class Options:
     """What the user asked for, checked.
 
     Attributes are those of `embaudit.compare`; `ks` has the deciding k first, `workers` is the
-    number of threads, `index_size` and `sample` are numbers of rows.
+    number of threads, `index_size` and `sample` are numbers of rows, `memory` one of bytes.
+    `plan` is what follows from that for a pair.
     """
 
     metric: Metric
@@ -35,6 +54,8 @@ class Options:
     threshold: float | None = None
     index_size: int | None = None
     sample: int | None = None
+    memory: int | None = None
+    plan: MemoryPlan = MemoryPlan()
 
     @property
     def k(self) -> int:
@@ -60,6 +81,7 @@ class Options:
         threshold: float | None = None,
         index_size: int | float | str | None = None,
         sample: int | float | str | None = None,
+        memory: int | str | None = None,
     ) -> Options:
         """Return the options, defaults filled in.
 
@@ -85,6 +107,7 @@ class Options:
             threshold=None if threshold is None else _possible(threshold, known),
             index_size=None if index_size is None else row_count("--index-size", index_size),
             sample=None if sample is None else row_count("--sample", sample),
+            memory=None if memory is None else byte_count("--memory", memory),
         )
 
 

@@ -21,6 +21,8 @@ SAMPLE_ROWS = 1000
 NORMS = (1e-30, 1e30)
 """Norms of vectors and of their differences that float32 holds, as the fourth powers of their
 ratios do."""
+MOST_LOOKED_AT = 256
+"""Invalid rows whose values say how they came about."""
 MANY = 0.002
 """Share of all rows from which one repeated row is judged by itself."""
 
@@ -109,7 +111,8 @@ def populate(pair: Pair, options: Options) -> Population:
         For rows with NaN or inf that may not be dropped, for a side without any usable row or
         with one vector in all rows, for packed bits.
     """
-    scanned = scan(pair, options.metric, options.workers, options.progress)
+    share = options.plan.share
+    scanned = scan(pair, options.metric, options.workers, options.progress, share)
     if not options.drop_invalid:
         _refuse_invalid(pair, "a", scanned.a)
         _refuse_invalid(pair, "b", scanned.b)
@@ -153,10 +156,11 @@ def _refuse_invalid(pair: Pair, name: Literal["a", "b"], side: SideScan) -> None
     first = ", ".join(str(pair.stored_row(row, name)) for row in bad[:3])
     rows = "row" if pair.sampled_of is None else "sampled row"
     count = f"1 {rows} holds" if len(bad) == 1 else f"{len(bad)} {rows}s hold"
-    raise InputError(
-        f"{source.uri}: {count} NaN or inf, first at row {first}; "
-        "repair them or pass --drop-invalid to go on without them"
-    )
+    cure = "repair them or pass --drop-invalid to go on without them"
+    if source.dtype == np.float16 and np.isinf(source.take(bad[:MOST_LOOKED_AT])).any():
+        largest = int(np.finfo(np.float16).max)
+        cure = f"float16 holds no more than {largest}: store float32, or pass --drop-invalid"
+    raise InputError(f"{source.uri}: {count} NaN or inf, first at row {first}; {cure}")
 
 
 def _refuse_extreme(source: EmbeddingSet, side: SideScan) -> None:

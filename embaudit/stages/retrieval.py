@@ -279,8 +279,14 @@ def _stand_for(population: Population) -> int:
 def _corpus(population: Population, maps: CrossFit, side: int) -> Corpus:
     pair, scan = population.pair, population.scan
     source, scanned = ((pair.a, scan.a), (pair.b, scan.b))[side]
-    preparation = scanned.preparation
-    return Corpus(source, preparation, population.kept, population.half, maps.axes[side])
+    return Corpus(
+        source=source,
+        preparation=scanned.preparation,
+        kept=population.kept,
+        half=population.half,
+        axes=maps.axes[side],
+        share=population.options.plan.share,
+    )
 
 
 def _without_partner(population: Population, search: NeighbourSearch) -> int:

@@ -6,13 +6,20 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from embaudit.datatypes import Rows, Stored
-from embaudit.measures.cka import rbf_cka
-from embaudit.measures.distances import paired_cosine, rsa
+from embaudit.datatypes import Matrix, Rows, Stored, Vector
+from embaudit.measures.cka import gaussian_kernel, rbf_cka
+from embaudit.measures.distances import (
+    average_ranks,
+    dissimilarities,
+    paired_cosine,
+    rank_correlation,
+    squared_distances,
+)
 from embaudit.measures.metric_table import compare_metrics
 from embaudit.result import MetricRow
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.population import SAMPLE_ROWS, Population
+from embaudit.stats.parallel import ordered_map
 
 METRIC_ROWS = 500
 """Rows of the metric table; manhattan has no fast product."""
@@ -58,8 +65,16 @@ def measure_sample(population: Population, ledger: Ledger) -> SampleStage:
     options.progress.stage("sample", 1)
     with ledger.stage("sample"):
         a, b = scan.a.preparation.rows(stored_a), scan.b.preparation.rows(stored_b)
-        ledger.put("cka.rbf", rbf_cka(a, b), EQUAL_DISTANCES, n=n)
-        ledger.put("rsa.spearman", rsa(a, b, options.metric), EQUAL_DISTANCES, n=n)
+
+        def pairs_of(side: Matrix) -> tuple[Vector | None, Vector]:
+            squared = squared_distances(side)
+            ranks = average_ranks(dissimilarities(side, squared, options.metric))
+            return gaussian_kernel(squared), ranks
+
+        sides = ordered_map(pairs_of, (a, b), options.workers)
+        (kernel_a, ranks_a), (kernel_b, ranks_b) = sides
+        ledger.put("cka.rbf", rbf_cka(kernel_a, kernel_b, n), EQUAL_DISTANCES, n=n)
+        ledger.put("rsa.spearman", rank_correlation(ranks_a, ranks_b), EQUAL_DISTANCES, n=n)
         if population.same_dim:
             partners, random = paired_cosine(a, b, np.random.default_rng([options.seed, 5]))
             for name, values in (("raw", partners), ("random", random)):
@@ -73,6 +88,7 @@ def measure_sample(population: Population, ledger: Ledger) -> SampleStage:
             stored_b[few].astype(np.float64),
             str(options.metric),
             options.k,
+            options.workers,
         )
         used = len(stored_a[few])
     options.progress.advance()

@@ -27,6 +27,8 @@ class Corpus:
     axes : float64 array, shape (d, d), or None
         Orthonormal columns, those along which the prepared rows vary most first: a search of many
         rows uses them to leave out products. Any such columns are right.
+    share : float
+        Of the usual size of a block of rows.
     """
 
     source: EmbeddingSet
@@ -34,6 +36,7 @@ class Corpus:
     kept: Mask
     half: Mask
     axes: Matrix | None = None
+    share: float = 1.0
 
     @property
     def metric(self) -> Metric:

@@ -91,17 +91,18 @@ def fold_moments(
     plan: FoldPlan,
     workers: int,
     progress: Progress,
+    share: float = 1.0,
 ) -> list[Moments]:
     """Return the moments of the kept rows, one for each fold.
 
     Products are float32 for a block and float64 across blocks; small inputs are float64
-    throughout.
+    throughout. Blocks have the given share of their usual size.
     """
     p, q = pair.a.dim, pair.b.dim
     width = p + q + EXTRA
     small = pair.rows * float(width) ** 2 < DOUBLE_PRECISION_FLOPS
     dtype = np.dtype(np.float64 if small else np.float32)
-    spans = plan.spans(max(64, BLOCK_BYTES // (4 * width)))
+    spans = plan.spans(max(64, int(share * BLOCK_BYTES) // (4 * width)))
     buffers = threading.local()
 
     def augmented(a: Stored, b: Stored) -> NDArray[Any]:

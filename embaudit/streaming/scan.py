@@ -130,7 +130,7 @@ class Scan:
         return kept
 
 
-def scan(pair: Pair, metric: Metric, workers: int, progress: Progress) -> Scan:
+def scan(pair: Pair, metric: Metric, workers: int, progress: Progress, share: float = 1.0) -> Scan:
     """Read every matched row once.
 
     Parameters
@@ -142,8 +142,10 @@ def scan(pair: Pair, metric: Metric, workers: int, progress: Progress) -> Scan:
         Threads.
     progress : Progress
         Told one step a block.
+    share : float
+        Of the usual size of a block.
     """
-    spans = _spans(pair)
+    spans = _spans(pair, share)
     look_a = partial(_scan_block, metric=metric, hasher=RowHasher(pair.a.dim, pair.a.dtype))
     look_b = partial(_scan_block, metric=metric, hasher=RowHasher(pair.b.dim, pair.b.dtype))
     comparable = (pair.a.dim, pair.a.dtype) == (pair.b.dim, pair.b.dtype)
@@ -183,9 +185,9 @@ def row_hashes(pair: Pair, workers: int) -> tuple[Hashes, Hashes]:
     return np.concatenate(found_a), np.concatenate(found_b)
 
 
-def _spans(pair: Pair) -> list[Span]:
+def _spans(pair: Pair, share: float = 1.0) -> list[Span]:
     widest = max(pair.a.dim * pair.a.dtype.itemsize, pair.b.dim * pair.b.dtype.itemsize)
-    return even_spans(pair.rows, max(1, BLOCK_BYTES // widest))
+    return even_spans(pair.rows, max(1, int(share * BLOCK_BYTES) // widest))
 
 
 def _scan_block(stored: Stored, metric: Metric, hasher: RowHasher) -> BlockScan:

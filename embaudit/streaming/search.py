@@ -107,7 +107,7 @@ class _Scanner:
         most = min(
             CORPUS_BYTES // (stack.width * itemsize), SCORE_BYTES // (stack.columns * itemsize)
         )
-        self.block_rows = int(np.clip(most, 64, 16_384))
+        self.block_rows = int(np.clip(corpus.share * most, 64, 16_384))
         self._buffers = threading.local()
 
     def scan(self, item: tuple[Span, Stored], pruning: Pruning | None) -> tuple[Offered, Vector]:
