@@ -28,6 +28,8 @@ GROWTH = 4
 off, so that what is decided there is the same at any thread count."""
 PRUNED_FROM = 16
 """Blocks of a corpus from which pruning is thought of."""
+FEWEST_ROWS = 1024
+"""Rows of a block, that few only where there are few."""
 TRIED_ROWS = 96
 """Rows on which pruning is tried before a round."""
 
@@ -107,7 +109,9 @@ class _Scanner:
         most = min(
             CORPUS_BYTES // (stack.width * itemsize), SCORE_BYTES // (stack.columns * itemsize)
         )
-        self.block_rows = int(np.clip(corpus.share * most, 64, 16_384))
+        # Few rows are cut all the same, so that every thread has a block.
+        few = max(FEWEST_ROWS, -(-corpus.source.rows // PRUNED_FROM))
+        self.block_rows = int(np.clip(corpus.share * most, 64, min(few, 16_384)))
         self._buffers = threading.local()
 
     def scan(self, item: tuple[Span, Stored], pruning: Pruning | None) -> tuple[Offered, Vector]:
