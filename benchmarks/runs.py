@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -25,6 +26,12 @@ finally:
     print(json.dumps({"peak": peak}), file=sys.stderr)
 """
 """Linux starts ru_maxrss of a child at what its parent had resident, which here wrote the files."""
+
+
+def environment() -> dict[str, str]:
+    """Return this process's environment for a child that keeps bytecode, as an install does."""
+    unwanted = ("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
+    return {name: value for name, value in os.environ.items() if name not in unwanted}
 
 
 class RunError(Exception):
@@ -60,7 +67,7 @@ def run_module(module: str, *arguments: str | Path | int) -> Run:
     """
     command = [sys.executable, "-c", CHILD, module, *map(str, arguments)]
     started = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
     seconds = time.perf_counter() - started
     lines = done.stderr.strip().splitlines()
     if done.returncode:
@@ -84,7 +91,11 @@ def seconds_of(code: str, *arguments: str) -> float:
     """
     started = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
     )
     seconds = time.perf_counter() - started
     if done.returncode:
