@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from commands import EMBAUDIT, run
 from hypothesis import given
 from hypothesis import strategies as st
 
 import embaudit
+from benchmarks.generated import LOW_RANK, write_pair
+from benchmarks.runs import compare
 from embaudit.data.join import open_pair
 from embaudit.errors import UsageError
 from embaudit.stages.byte_counts import byte_count, shown_bytes
@@ -98,6 +103,28 @@ def test_smaller_blocks_change_nothing_but_last_digits(name):
         assert tight[key] == usual[key]
     for key, measure in usual["measures"].items():
         assert tight["measures"][key]["value"] == pytest.approx(measure["value"], abs=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "parquet"])
+def test_the_least_budget_is_kept(tmp_path, suffix):
+    rows, dim = 20_000, 256
+    paths = [tmp_path / f"{side}.npy" for side in "ab"]
+    write_pair(LOW_RANK, rows, dim, (paths[0], paths[1]))
+    options = ["--threads", "2"]
+    if suffix == "parquet":
+        order = np.random.default_rng(0).permutation(rows)
+        for path, ids in zip(paths, (np.arange(rows), order), strict=True):
+            vectors = pa.FixedSizeListArray.from_arrays(np.load(path)[ids].ravel(), dim)
+            pq.write_table(
+                pa.table({"id": ids, "embedding": vectors}), path.with_suffix(".parquet")
+            )
+        paths = [path.with_suffix(".parquet") for path in paths]
+        options += ["--on", "id"]
+    refused = run([*EMBAUDIT, "compare", *map(str, paths), *options, "--memory", "1MB"])
+    needed = re.search(r"takes (\d+MB);", refused.stderr).group(1)
+    done = compare(*paths, *options, "--memory", needed)
+    assert done.document["verdict"] == "safe"
+    assert done.peak <= byte_count("--memory", needed)
 
 
 def test_too_small_a_budget_is_one_line_and_exit_2():

@@ -195,13 +195,16 @@ def test_one_far_outlier_does_not_drown_the_others_in_float32_products(monkeypat
     st.floats(0.05, 1.0),
     st.integers(0, 9),
     st.integers(1, 300),
+    st.booleans(),
 )
 @settings(max_examples=40, deadline=None)
-def test_plan_covers_every_row_once_and_keeps_chunks_together(n, share, seed, block_rows):
+def test_plan_covers_every_row_once_and_keeps_chunks_together(n, share, seed, block_rows, together):
     kept = np.random.default_rng(seed).random(n) < share
     kept[-1] = True
     plan = FoldPlan.seeded(kept, seed)
-    spans = plan.spans(block_rows)
+    spans = plan.spans(block_rows, together=together)
+    if not together:
+        assert all(len(set(plan.fold_of(np.arange(*span)))) == 1 for span in spans)
     assert [row for start, stop in spans for row in range(start, stop)] == list(range(n))
     assert all(0 < stop - start <= block_rows for start, stop in spans)
 

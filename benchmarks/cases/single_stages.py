@@ -62,7 +62,7 @@ def neighbours(structure: Structure, bench: Bench, size: Size) -> Outcome:
     detail = (
         f"{structure.name}; {spread(ours)} s, reading and both halves' lists included, against "
         f"{spread(by_list[lists[0]])} s for faiss's lists of {lists[0]}, as many as are kept here; "
-        f"of {K}: {spread(by_list[K])} s, {spread(ratios[K])} x; products alone "
+        f"of {K}: {spread(by_list[K])} s, {spread(ratios[K])} x; all products "
         f"{floor:.2f} s; {queries_asked(timed[0].run.document)['a']:,} query vectors a side; "
         f"faiss holds all rows, {mebibytes(max(run.peak for run in theirs))}"
     )

@@ -159,6 +159,14 @@ class ArrowSet(ColumnarSet[ArrowFile]):
         if found != wanted.sum():
             raise ValueError(f"{found} of {wanted.sum()} record batches")
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the largest record batch, decoded and as stored, where batches are loaded."""
+        if self._in_place is not None:
+            return 0
+        most = max((batch.rows for batch in self._batches), default=0)
+        return super().held_bytes + 2 * most * self.dim * self.dtype.itemsize
+
     def _buffers(self, file: ArrowFile) -> VectorBuffers:
         return VectorBuffers(file.raw, self._stamp, file.schema, self.column)
 

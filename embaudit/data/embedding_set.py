@@ -37,6 +37,11 @@ class EmbeddingSet(ABC):
     dim: int
     dtype: np.dtype[np.generic]
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the file that are in memory while it is read, blocks handed out apart."""
+        return 0
+
     @abstractmethod
     def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
         """Yield the rows of each span, spans ascending and disjoint.

@@ -90,6 +90,12 @@ class ChunkedSet(EmbeddingSet):
         is_split = dataset.chunks is not None and dataset.chunks[1] < self.dim
         self._cache_bytes = math.prod(dataset.chunks) * self.dtype.itemsize if is_split else 0
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of a window of chunks, and of HDF5's cache of them."""
+        rows = min(self._window_rows, self.rows)
+        return rows * self.dim * self.dtype.itemsize + self._cache_bytes
+
     def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
         """Yield the rows of each span from `slots` reused buffers."""
         ring = BufferRing(spans, slots, self.dim, self.dtype)

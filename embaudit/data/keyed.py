@@ -15,8 +15,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+DECODER_BYTES = 96 << 20
+
+
 class KeyedSet(EmbeddingSet):
     """Vectors stored beside scalar columns."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that decoding takes, from above: pages, batches ahead, the library's pool."""
+        return DECODER_BYTES
 
     @abstractmethod
     def identity(self) -> tuple[str, ...]:

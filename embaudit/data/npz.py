@@ -76,6 +76,11 @@ class UnpackedSet(ArraySet):
         super().__init__(array, stamp.uri)
         self._identity = (str(stamp.path), name)
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the whole array."""
+        return self.rows * self.dim * self.dtype.itemsize
+
     def identity(self) -> tuple[str, ...]:
         """Return the resolved path and the name within the archive."""
         return self._identity

@@ -73,6 +73,11 @@ class SelectedSet(EmbeddingSet):
         self._source = source
         self._selected = rows
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that the source holds."""
+        return self._source.held_bytes
+
     def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
         """Yield the selected rows of each span from `slots` reused buffers."""
         ring = BufferRing(spans, slots, self.dim, self.dtype)

@@ -69,8 +69,8 @@ def mapped_square(square: Matrix, matrix: Matrix, isometric: bool) -> float:
     return float(square.trace() if isometric else ((square @ matrix) * matrix).sum())
 
 
-def matched_scale(target: float, mapped_square: float) -> float:
-    """Return the factor that gives mapped rows the target's variance, 0 where they have none."""
-    if mapped_square <= 0.0:
+def matched_scale(target_square: float, square: float) -> float:
+    """Return the factor that takes squares of mapped rows to the target's, 0 without any."""
+    if square <= 0.0:
         return 0.0
-    return math.sqrt(max(0.0, target) / mapped_square)
+    return math.sqrt(max(0.0, target_square) / square)

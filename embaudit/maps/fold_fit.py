@@ -112,9 +112,13 @@ class FoldFit:
             values=values,
             vectors=vectors,
             cross=(self.cross if side == 0 else self.cross.T) @ target_vectors.T,
-            unit=float(values.sum()) / self.spaces[side].dim,
+            unit=self.unit(side),
             target=float(target_values.sum()),
         )
+
+    def unit(self, side: int) -> float:
+        """Return the mean variance of a side, what a penalty of 1 adds to every eigenvalue."""
+        return float(self.eigen[side][0].sum()) / self.spaces[side].dim
 
     def linear(self, side: int, penalty: float) -> AffineMap:
         """Return the linear map of a direction with one penalty."""

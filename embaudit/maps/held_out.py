@@ -52,7 +52,8 @@ class HeldOut:
     def ridge_errors(self, side: int, penalties: Sequence[float]) -> tuple[list[float], float]:
         """Return what `AffineMap.squared_error` finds of each linear map of a direction.
 
-        A penalty costs p^2 operations.
+        ``||Y~ - X~ M||^2 = total - 2 s.inner + s^T square s`` with the shrinkage s: a penalty costs
+        p^2 operations.
 
         Returns
         -------
@@ -68,6 +69,6 @@ class HeldOut:
         inner = np.einsum("ij,ij->i", own, cross) + self.n * away_x * (cross @ away_y)
         square = (source + self.n * np.outer(away_x, away_x)) * (cross @ cross.T)
         values = self.fit.eigen[side][0]
-        unit = float(values.sum()) / self.fit.spaces[side].dim
-        inverses = [shrinkage(values, penalty * unit) for penalty in penalties]
-        return [float(total - 2.0 * one @ inner + one @ square @ one) for one in inverses], total
+        unit = self.fit.unit(side)
+        shrunk = (shrinkage(values, penalty * unit) for penalty in penalties)
+        return [float(total - 2.0 * s @ inner + s @ square @ s) for s in shrunk], total

@@ -40,6 +40,8 @@ CANDIDATES_AT_ONCE = 1 << 20
 """Candidates of one view: 16 MiB, for about ten views."""
 VALUES_AT_ONCE = 1 << 21
 """Entries of the query vectors of one view: 2,048 vectors of 1,024 dimensions."""
+VIEWS = 2 + len(MAPS)
+"""Kinds of query vectors that one search asks: own, raw and mapped."""
 ROTATIONS = 3
 Precision = type[np.float32] | type[np.float64]
 

@@ -92,12 +92,12 @@ class SharedAxes:
             return None
         x, y = _unit_columns(self.a), _unit_columns(self.b)
         correlations = x.T @ y
-        narow_a = self.a.shape[1] < self.b.shape[1]
-        narow = np.abs(correlations.T if narow_a else correlations)
-        if float(np.median(narow.max(axis=0))) < SAME_COLUMN:
+        narrow_a = self.a.shape[1] < self.b.shape[1]
+        narrow = np.abs(correlations.T if narrow_a else correlations)
+        if float(np.median(narrow.max(axis=0))) < SAME_COLUMN:
             return None
-        elsewhere, kept = _assignment(narow), np.arange(narow.shape[1])
-        columns_a, columns_b = (kept, elsewhere) if narow_a else (elsewhere, kept)
+        elsewhere, kept = _assignment(narrow), np.arange(narrow.shape[1])
+        columns_a, columns_b = (kept, elsewhere) if narrow_a else (elsewhere, kept)
         chosen = correlations[columns_a, columns_b]
         varies = np.any(x != 0.0, axis=0)[columns_a] & np.any(y != 0.0, axis=0)[columns_b]
         typical = float(np.median(np.abs(chosen[varies]))) if varies.any() else 0.0
@@ -194,15 +194,15 @@ def _unit_columns(rows: Matrix) -> Matrix:
 
 
 def _assignment(correlations: Matrix) -> Rows:
-    """Return the row of each column's match, shape (narow,); rows at least as many as columns.
+    """Return the row of each column's match, shape (narrow,); rows at least as many as columns.
 
     A column stays where it is unless another place is clearly better, so that noise moves none.
     """
-    wide, narow = correlations.shape
+    wide, narrow = correlations.shape
     best = correlations.max(axis=0)
-    own = correlations[np.arange(narow), np.arange(narow)]
+    own = correlations[np.arange(narrow), np.arange(narrow)]
     stays = (best > 0.0) & (own >= best - ELSEWHERE)
-    chosen = np.where(stays, np.arange(narow), -1)
+    chosen = np.where(stays, np.arange(narrow), -1)
     free = np.setdiff1d(np.arange(wide), chosen)
     moving = np.flatnonzero(~stays & (best > 0.0))
     if len(moving):

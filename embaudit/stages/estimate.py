@@ -13,8 +13,11 @@ from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.keyed import KeyedSet
 from embaudit.data.pair import Pair
 from embaudit.datatypes import Metric
-from embaudit.measures.neighbors import MAPS
+from embaudit.measures.retrieval import VIEWS
 from embaudit.stages.options import Options
+from embaudit.stages.population import SAMPLE_ROWS
+from embaudit.stages.rank_sample import FIRST_RANKS
+from embaudit.stats.ranks import REFERENCES
 from embaudit.streaming.fold_moments import FOLDS
 
 PROBE = (768, 512)
@@ -27,16 +30,15 @@ SCAN_COPIES = 8.0
 PASS_COPIES = 2.0
 DECODED_COPIES = 3.0
 """What a reader that decodes adds, in copies of the row."""
-DECOMPOSITION = 500.0
+DECOMPOSITION = 370.0
 """Operations of all that is fitted on one fold over d^3, as float32 products would do them."""
-RANKED_ROWS = 4096
-RANK_VIEWS = 12.0
-"""Views of the rank sample, in both directions and in float64."""
-SAMPLED_ROWS = 1000
-SAMPLE_OPERATIONS = 100.0
+RANK_OPERATIONS = 27.0
+"""Operations of all views for a ranked row, a reference or dimension, and a dimension."""
+SAMPLE_OPERATIONS = 60.0
 """Operations a pair of sampled rows and dimension: five metrics, kernels, ranks."""
 THRESHOLD_ROWS = 2048
-THRESHOLD_OPERATIONS = 16.0
+"""As `embaudit.answers.thresholds` samples, which is above the stages."""
+THRESHOLD_OPERATIONS = 10.0
 CAUSES_SHARE = 0.02
 """Of all other stages: what is looked for at the end varies with what has been seen."""
 
@@ -124,9 +126,10 @@ class Workload:
         """
         p, q = self.dims
         width = float(p + q)
-        few = float(min(self.rows, SAMPLED_ROWS))
+        few = float(min(self.rows, SAMPLE_ROWS))
         some = float(min(self.rows, THRESHOLD_ROWS))
-        ranked = float(min(self.rows, RANKED_ROWS))
+        ranked = float(min(self.rows, FIRST_RANKS))
+        ranks = RANK_OPERATIONS * ranked * (min(REFERENCES, ranked) + width / 2.0) * width
         moments = self.rows * width**2 / machine.flops
         fits = FOLDS * DECOMPOSITION * (p**3 + q**3) / 2.0
         parts = [
@@ -136,7 +139,7 @@ class Workload:
             Part("maps", fits / machine.flops),
             Part("sample", SAMPLE_OPERATIONS * few**2 * width / machine.flops),
             *(part for count in queries for part in self.search(machine, count)),
-            Part("ranks", RANK_VIEWS * ranked**2 * width / machine.flops),
+            Part("ranks", ranks / machine.flops),
             *(part for one_in in shares for part in self.search(machine, queries[0], one_in)),
         ]
         rest = CAUSES_SHARE * sum(part.seconds for part in parts)
@@ -144,7 +147,7 @@ class Workload:
 
     def search(self, machine: Machine, queries: int, one_in: int = 1) -> list[Part]:
         """Return the searches of both sides, 2 n d m operations for each view."""
-        views = len(MAPS) + (2 if self.dims[0] == self.dims[1] else 1)
+        views = VIEWS if self.dims[0] == self.dims[1] else VIEWS - 1
         operations = [2.0 * self.rows * dim * queries / one_in for dim in self.dims]
         found = [
             Part("neighbours", views * work / machine.flops + self._read(machine) / 2.0)

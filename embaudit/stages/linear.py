@@ -55,7 +55,6 @@ def measure_linear(population: Population, ledger: Ledger) -> LinearStage:
     plan = FoldPlan.seeded(population.kept, options.seed)
     with ledger.stage("moments"):
         moments = population_moments(population, plan)
-    options.progress.stage("maps", FOLDS)
     with ledger.stage("maps"):
         concentrated, everything = _all_rows(moments, ledger)
         sums = FoldSums(moments)
@@ -122,6 +121,7 @@ def judged_folds(population: Population, plan: FoldPlan, sums: FoldSums) -> Judg
     tuning = Tuning(plan.fold_of(rows), population.prepared(rows), options.metric, options.seed)
     workers = sums.workers(options.workers, options.plan.fold_bytes)
     folds = JudgedFolds(tuning, [], [], [], [], workers)
+    options.progress.stage("maps", len(sums))
 
     def judge(
         fold: int,

@@ -178,7 +178,7 @@ def _refuse_constant(source: EmbeddingSet, side: SideScan, rows: str) -> None:
         raise InputError(
             f"{source.uri}: all {source.rows} {rows} are zero, NaN or inf; check the export"
         )
-    assert side.hashes is not None, "not dropped yet"
+    assert side.hashes is not None, "hashes have been let go"
     hashes = side.hashes[side.finite]
     if (hashes == hashes[0]).all():
         raise InputError(

@@ -145,6 +145,7 @@ class RankSample:
             ranks = partners[direction[-1]].ranks(vectors, np.random.default_rng(seed))
             if targets is None:
                 return ranks, np.empty(0)
+            # Mapped rows are a copy of ours to overwrite.
             units = unit_rows(vectors, out=None if kind == RAW else vectors)
             return ranks, np.einsum("ij,ij->i", units, targets[direction[-1]])
 

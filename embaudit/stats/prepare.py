@@ -53,7 +53,10 @@ class Preparation:
         return prepare(stored, self.metric, self.scale)
 
     def fill(self, stored: Stored, out: NDArray[Any]) -> None:
-        """Write prepared rows minus the shift into `out`, shape (m, d), float32 or float64."""
+        """Write prepared rows minus the shift into `out`, shape (m, d), float32 or float64.
+
+        Under cosine no row may be zero; norms are within `SAFE_FLOAT32_NORMS` unless `precise`.
+        """
         precise = self.precise or out.dtype == np.float64
         shift = self.shift.astype(out.dtype)
         # A few rows at a time go through every step while they are in cache.

@@ -13,7 +13,7 @@ from embaudit.data.pair import Pair, even_spans
 from embaudit.datatypes import Mask, Progress, Rows, Span, Stored
 from embaudit.stats.moments import EXTRA, Moments, complete
 from embaudit.stats.parallel import ordered_map
-from embaudit.stats.prepare import Preparation
+from embaudit.stats.prepare import CACHED_BYTES, Preparation
 
 FOLDS = 4
 CHUNKS = 64
@@ -21,6 +21,8 @@ LARGEST_CHUNK = 8192
 BLOCK_BYTES = 28 << 20
 """Augmented rows of one product: about 4,600 rows at 768 + 768 dimensions, where a symmetric
 product runs near its peak, and two threads' buffers stay small."""
+GRAM_BYTES = 64 << 20
+"""A block makes a matrix for each of its folds; where one is larger, blocks are of one fold."""
 DOUBLE_PRECISION_FLOPS = 2e10
 """Below this the products run in float64: it costs a fraction of a second and no digit is lost."""
 
@@ -63,12 +65,15 @@ class FoldPlan:
         """Return the fold of each row position."""
         return self.labels[np.searchsorted(self.starts, rows, side="right") - 1]
 
-    def spans(self, block_rows: int) -> list[Span]:
-        """Return consecutive blocks of about `block_rows` rows, cut at chunks where possible."""
+    def spans(self, block_rows: int, *, together: bool = True) -> list[Span]:
+        """Return consecutive blocks of about `block_rows` rows, cut at chunks where possible.
+
+        Small chunks share a block, unless they are not to be `together`.
+        """
         spans: list[Span] = []
         start = 0
         for chunk_start, chunk_stop in zip(self.starts[:-1], self.starts[1:], strict=True):
-            if chunk_stop - start <= block_rows:
+            if together and chunk_stop - start <= block_rows:
                 continue
             if chunk_start > start:
                 spans.append((start, int(chunk_start)))
@@ -102,16 +107,21 @@ def fold_moments(
     width = p + q + EXTRA
     small = pair.rows * float(width) ** 2 < DOUBLE_PRECISION_FLOPS
     dtype = np.dtype(np.float64 if small else np.float32)
-    spans = plan.spans(max(64, int(share * BLOCK_BYTES) // (4 * width)))
+    block_bytes = int(share * BLOCK_BYTES)
+    together = width**2 * dtype.itemsize <= GRAM_BYTES
+    spans = plan.spans(max(64, block_bytes // (4 * width)), together=together)
     buffers = threading.local()
 
     def augmented(a: Stored, b: Stored) -> NDArray[Any]:
         if not hasattr(buffers, "z"):
             buffers.z = np.empty((max(stop - start for start, stop in spans), width), dtype)
         z: NDArray[Any] = buffers.z[: len(a)]
-        prepare_a.fill(a, z[:, :p])
-        prepare_b.fill(b, z[:, p : p + q])
-        complete(z, p, q)
+        # A few rows at a time go through every step while they are in cache.
+        for low, high in even_spans(len(a), max(1, CACHED_BYTES // (8 * width))):
+            part = z[low:high]
+            prepare_a.fill(a[low:high], part[:, :p])
+            prepare_b.fill(b[low:high], part[:, p : p + q])
+            complete(part, p, q)
         return z
 
     def products(item: tuple[Span, Stored, Stored]) -> list[tuple[int, NDArray[Any]]]:

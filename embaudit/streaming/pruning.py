@@ -54,8 +54,9 @@ class Pruning:
         """Return the same axes for some of the columns, the rest to be scored plainly."""
         if len(columns) == len(self.columns):
             return self
-        others = np.setdiff1d(self.columns, columns)
-        return replace(self, columns=columns, others=others, bounds=self.bounds[columns])
+        kept = np.isin(self.columns, columns)
+        others = np.append(self.others, self.columns[~kept])
+        return replace(self, columns=self.columns[kept], others=others, bounds=self.bounds[kept])
 
     def upper(
         self,

@@ -57,6 +57,10 @@ class QueryStack:
     queries : float array, shape (columns, width)
     width : int
         Dimensions, and one more where corpus rows have a number of their own.
+    constants : float64 array, shape (columns,)
+        What is added to a column's scores in the end.
+    centred : float64 array, shape (columns, d)
+        Query vectors, less the shift where it is taken from them.
     query_norms : float64 array, shape (columns,)
     view_columns : list of slice
         Columns of each view.

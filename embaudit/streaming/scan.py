@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from embaudit.data.pair import Pair, even_spans
 from embaudit.datatypes import Mask, Metric, Progress, Rows, Span, Stored, Vector
@@ -17,6 +19,8 @@ from embaudit.stats.parallel import ordered_map
 from embaudit.stats.prepare import SAFE_FLOAT32_NORMS, Preparation, prepare
 
 BLOCK_BYTES = 8 << 20
+FIRST_ROWS = 64
+"""Rows of a block in which most columns already vary."""
 NORMALIZED_TOLERANCE = 1e-3
 LARGEST = 1000
 """Exponent of the largest power of two that rows are multiplied by."""
@@ -103,8 +107,8 @@ class Scan:
 
     def joint_hashes(self) -> Hashes:
         """Return one hash a row over both sides, shape (rows,)."""
-        assert self.a.hashes is not None, "not dropped yet"
-        assert self.b.hashes is not None, "not dropped yet"
+        assert self.a.hashes is not None, "hashes have been let go"
+        assert self.b.hashes is not None, "hashes have been let go"
         return joint(self.a.hashes, self.b.hashes)
 
     def without_hashes(self) -> Scan:
@@ -148,18 +152,18 @@ def scan(pair: Pair, metric: Metric, workers: int, progress: Progress, share: fl
     spans = _spans(pair, share)
     look_a = partial(_scan_block, metric=metric, hasher=RowHasher(pair.a.dim, pair.a.dtype))
     look_b = partial(_scan_block, metric=metric, hasher=RowHasher(pair.b.dim, pair.b.dtype))
-    comparable = (pair.a.dim, pair.a.dtype) == (pair.b.dim, pair.b.dtype)
+    # Once two blocks differ, the others are not compared: it changes nothing.
+    identical = (pair.a.dim, pair.a.dtype) == (pair.b.dim, pair.b.dtype)
 
     def look(item: tuple[Span, Stored, Stored]) -> tuple[BlockScan, BlockScan, bool]:
         _, a, b = item
         # Bytes, not values: a NaN equals no NaN.
-        same = comparable and np.array_equal(a.view(np.uint8), b.view(np.uint8))
+        same = identical and np.array_equal(a.view(np.uint8), b.view(np.uint8))
         return look_a(a), look_b(b), same
 
     progress.stage("checking rows", len(spans))
     blocks_a: list[BlockScan] = []
     blocks_b: list[BlockScan] = []
-    identical = comparable
     for block_a, block_b, same in ordered_map(look, pair.blocks(spans, workers + 2), workers):
         blocks_a.append(block_a)
         blocks_b.append(block_b)
@@ -172,15 +176,18 @@ def scan(pair: Pair, metric: Metric, workers: int, progress: Progress, share: fl
     return Scan(side_a.rescaled(scale), side_b.rescaled(scale), identical)
 
 
-def row_hashes(pair: Pair, workers: int) -> tuple[Hashes, Hashes]:
-    """Return one hash for each row of both sides, shape (rows,); reads every row once more."""
+def row_hashes(pair: Pair, workers: int, share: float = 1.0) -> tuple[Hashes, Hashes]:
+    """Return the hashes of A's rows and of B's, shape (rows,) each, by one more read.
+
+    Blocks have the given share of their usual size.
+    """
     hasher_a, hasher_b = RowHasher(pair.a.dim, pair.a.dtype), RowHasher(pair.b.dim, pair.b.dtype)
 
     def look(item: tuple[Span, Stored, Stored]) -> tuple[Hashes, Hashes]:
         _, a, b = item
         return hasher_a(a), hasher_b(b)
 
-    blocks = pair.blocks(_spans(pair), workers + 2)
+    blocks = pair.blocks(_spans(pair, share), workers + 2)
     found_a, found_b = zip(*ordered_map(look, blocks, workers), strict=True)
     return np.concatenate(found_a), np.concatenate(found_b)
 
@@ -214,7 +221,7 @@ def _scan_block(stored: Stored, metric: Metric, hasher: RowHasher) -> BlockScan:
     else:
         weights = 1.0 / norms if metric is Metric.COSINE else np.ones(len(rows))
         prepared_sum = (weights.astype(rows.dtype) @ rows).astype(np.float64)
-    valid = rows if finite.all() else rows[finite]
+    column_min, column_max = _column_extremes(rows if finite.all() else rows[finite])
     return BlockScan(
         finite=finite,
         zero=zero,
@@ -224,9 +231,22 @@ def _scan_block(stored: Stored, metric: Metric, hasher: RowHasher) -> BlockScan:
         norm_sum=float(norms[finite].sum()),
         relative_square_sum=float(np.square(usable / (norm_max or 1.0)).sum()),
         prepared_sum=prepared_sum,
-        column_min=valid.min(axis=0, initial=np.inf),
-        column_max=valid.max(axis=0, initial=-np.inf),
+        column_min=column_min,
+        column_max=column_max,
     )
+
+
+def _column_extremes(rows: NDArray[Any]) -> tuple[Vector, Vector]:
+    """Return bounds of every column that are equal where the column is constant, and only there.
+
+    A column that varies in the first rows is not looked at further.
+    """
+    head = rows[:FIRST_ROWS]
+    low, high = head.min(axis=0, initial=np.inf), head.max(axis=0, initial=-np.inf)
+    still = np.flatnonzero(low == high)
+    if len(still):
+        low[still], high[still] = rows[:, still].min(axis=0), rows[:, still].max(axis=0)
+    return low, high
 
 
 def _combine(blocks: list[BlockScan], metric: Metric, dtype: np.dtype[np.generic]) -> SideScan:

@@ -24,17 +24,17 @@ CORPUS_BYTES = 6 << 20
 SCORE_BYTES = 16 << 20
 """Scores of one product."""
 GROWTH = 4
-"""Each round is this many times all rounds before it. Between rounds everything found is worked
-off, so that what is decided there is the same at any thread count."""
+"""After each round this many times as many blocks are done as before it. Between rounds everything
+found is worked off, so that what is decided there is the same at any thread count."""
 PRUNED_FROM = 16
-"""Blocks of a corpus from which pruning is thought of."""
-FEWEST_ROWS = 1024
-"""Rows of a block, that few only where there are few."""
+"""Blocks of a corpus from which pruning is tried."""
+SMALLEST_BLOCK, SMALL_BLOCK, LARGEST_BLOCK = 64, 1024, 16_384
+"""Rows of a block: under a byte budget at least, in a small corpus at least, at most."""
 TRIED_ROWS = 96
 """Rows on which pruning is tried before a round."""
 
-Offered = tuple[Rows, Rows, NDArray[Any]]
-"""Slots, corpus rows and scores."""
+Triples = tuple[Rows, Rows, NDArray[Any]]
+"""Who, which row, which score: each function says of what."""
 
 
 def search(
@@ -58,6 +58,19 @@ def search(
         Candidates kept for each query (and half).
     precision : float32 or float64
         Of the products.
+    workers : int
+        Threads; what is found does not depend on them.
+    progress : Progress
+        Told one step a block.
+
+    Returns
+    -------
+    dict of name to Found
+
+    Raises
+    ------
+    InputError
+        When a file changes while it is read.
     """
     stack = QueryStack(corpus, views, np.dtype(precision))
     top = TopK(stack.slots, size)
@@ -82,8 +95,9 @@ def search(
             largest = np.maximum(largest, norms)
             progress.advance()
         top.flush()
-    # The source has the last word: it may find that its file has changed.
-    assert next(stream, None) is None, "every span has been scanned"
+    # The source has the last word, after its last block: it may find that its file has changed.
+    for _ in stream:
+        raise AssertionError("every span has been scanned")
     return stack.candidates(top, largest)
 
 
@@ -109,13 +123,14 @@ class _Scanner:
         most = min(
             CORPUS_BYTES // (stack.width * itemsize), SCORE_BYTES // (stack.columns * itemsize)
         )
-        # Few rows are cut all the same, so that every thread has a block.
-        few = max(FEWEST_ROWS, -(-corpus.source.rows // PRUNED_FROM))
-        self.block_rows = int(np.clip(corpus.share * most, 64, min(few, 16_384)))
+        # A small corpus is cut all the same: every thread has a block, and pruning its rounds.
+        small = max(SMALL_BLOCK, -(-corpus.source.rows // PRUNED_FROM))
+        largest = min(small, LARGEST_BLOCK)
+        self.block_rows = int(np.clip(corpus.share * most, SMALLEST_BLOCK, largest))
         self._buffers = threading.local()
 
-    def scan(self, item: tuple[Span, Stored], pruning: Pruning | None) -> tuple[Offered, Vector]:
-        """Return what one block of stored rows offers, and its largest norms."""
+    def scan(self, item: tuple[Span, Stored], pruning: Pruning | None) -> tuple[Triples, Vector]:
+        """Return what one block offers, slots, corpus rows and scores, and its largest norms."""
         rows, block, squares = self._filled(item)
         stack = self._stack
         norms = stack.largest(block, squares)
@@ -148,7 +163,7 @@ class _Scanner:
         limits: NDArray[Any],
         thresholds: NDArray[Any],
         pruning: Pruning,
-    ) -> Offered:
+    ) -> Triples:
         """Return columns, places in the block and scores above the thresholds."""
         queries, room = self._stack.queries, self._room("above", len(block))
         chosen, places, _ = survivors(bounds, limits[pruning.columns], room)
@@ -170,7 +185,7 @@ class _Scanner:
             np.concatenate([found[2], values]),
         )
 
-    def _above(self, scores: NDArray[Any], thresholds: NDArray[Any], rows: Rows) -> Offered:
+    def _above(self, scores: NDArray[Any], thresholds: NDArray[Any], rows: Rows) -> Triples:
         """Return columns, places in the block and scores above the thresholds."""
         if np.isneginf(thresholds).any():
             # The first block would pass whole: its own best rows set a threshold that ties reach.

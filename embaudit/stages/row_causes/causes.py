@@ -59,8 +59,8 @@ def measure_row_causes(
 
     The order of sampled rows says nothing about that of the files, and is not looked at.
 
-    Reads some blocks of rows; where single rows are searched for elsewhere, or a few rows carry the
-    sums, every row once more. Healthy pairs cost nothing but counting repeated hashes.
+    Reads some blocks of rows; every row once more where rows may be out of order, are searched for
+    elsewhere, or carry the sums, and where many repeat and the verdict is not `safe`.
     """
     if retrieval.evidence.identical or linear.maps is None:
         return RowCauses()

@@ -32,8 +32,8 @@ class Look:
     @cached_property
     def hashes(self) -> tuple[Hashes, Hashes]:
         """One hash for each row of both sides; reads every row."""
-        population = self.population
-        return row_hashes(population.pair, population.options.workers)
+        options = self.population.options
+        return row_hashes(self.population.pair, options.workers, options.plan.share)
 
     @property
     def verdict(self) -> Verdict:
