@@ -11,7 +11,7 @@ from embaudit.advice.context import Context, Request
 from embaudit.advice.findings import findings
 from embaudit.advice.recommendation import recommendation
 from embaudit.advice.summary import summary
-from embaudit.answers.index_size import SHARES, observe_growth, project, refuse_index_size
+from embaudit.answers.index_size import SHARES, observe_growth, project, refuse_projection
 from embaudit.answers.rerun import check_rerun, noise_floor
 from embaudit.answers.rows import measure_rows, row_table, worst_rows
 from embaudit.answers.sampled import judge_sample, rests_on_recall
@@ -26,7 +26,16 @@ from embaudit.data.queries import open_queries
 from embaudit.data.sources import Source
 from embaudit.datatypes import Metric, Progress
 from embaudit.errors import UsageError
-from embaudit.result import Audit, Estimate, Pairing, Policy, QueryFiles, Sample, SetInfo
+from embaudit.result import (
+    Audit,
+    Estimate,
+    Pairing,
+    Policy,
+    Projection,
+    QueryFiles,
+    Sample,
+    SetInfo,
+)
 from embaudit.row_table import RowTable
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.linear import measure_linear
@@ -232,7 +241,7 @@ def _audit(
     with ledger.stage("total"):
         with ledger.stage("scan"):
             population = populate(pair, options)
-        refuse_index_size(population)
+        refuse_projection(population)
         options.progress.stage("thresholds", 1)
         with ledger.stage("thresholds"):
             thresholds = measure_thresholds(population)
@@ -240,16 +249,7 @@ def _audit(
         linear = measure_linear(population, ledger)
         sample = measure_sample(population, ledger)
         retrieval = measure_retrieval(population, linear.maps, ledger, queries)
-        projection, whole = None, pair.sampled_of
-        index_size = options.index_size or whole
-        unsure = whole is not None and rests_on_recall(retrieval)
-        if index_size is not None and (unsure or options.index_size is not None):
-            with ledger.stage("projection"):
-                growth = observe_growth(population, retrieval)
-                if growth is not None:
-                    projection = project(population, growth, index_size)
-                if growth is not None and whole is not None and unsure:
-                    retrieval = judge_sample(population, retrieval, growth, whole)
+        projection, retrieval = _continued(population, retrieval, ledger)
         slices = None
         if groups is not None:
             with ledger.stage("slices"):
@@ -289,7 +289,7 @@ def _audit(
         a=context.a,
         b=context.b,
         pairing=context.pairing,
-        sample=None if whole is None else Sample(rows=pair.rows, of=whole),
+        sample=_sample(pair),
         queries=context.query_files,
         measures=measures,
         measures_at_k=ledger.measures_at_k(),
@@ -303,6 +303,29 @@ def _audit(
         findings=findings(context),
         timing=ledger.timing,
     )
+
+
+def _continued(
+    population: Population, retrieval: RetrievalStage, ledger: Ledger
+) -> tuple[Projection | None, RetrievalStage]:
+    """Project the recalls where that is asked or a sample's verdict needs it, and judge by them."""
+    whole = population.pair.sampled_of
+    unsure = whole is not None and rests_on_recall(retrieval)
+    index_size = population.options.index_size or (whole if unsure else None)
+    if index_size is None:
+        return None, retrieval
+    with ledger.stage("projection"):
+        growth = observe_growth(population, retrieval)
+        if growth is None:
+            return None, retrieval
+        projection = project(population, growth, index_size)
+        if unsure and whole is not None:
+            retrieval = judge_sample(population, retrieval, growth, whole)
+    return projection, retrieval
+
+
+def _sample(pair: Pair) -> Sample | None:
+    return None if pair.sampled_of is None else Sample(rows=pair.rows, of=pair.sampled_of)
 
 
 def _query_files(queries: Pair | None) -> QueryFiles | None:

@@ -14,10 +14,10 @@ from embaudit.datatypes import DIRECTIONS, Direction, Metric, Progress
 from embaudit.errors import InputError, UsageError, did_you_mean
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.fitted import FittedMap
-from embaudit.maps.fold_fit import FoldSums
+from embaudit.maps.fold_fit import row_spaces
 from embaudit.maps.linear import PENALTIES, RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
-from embaudit.maps.row_space import row_space, within
+from embaudit.maps.row_space import within
 from embaudit.stages.linear import FEWEST_ROWS, judged_folds, population_moments
 from embaudit.stages.options import Options
 from embaudit.stages.population import populate
@@ -87,11 +87,11 @@ threads
             )
         plan = FoldPlan.seeded(population.kept, options.seed)
         moments = population_moments(population, plan)
+        scatter = total(moments).scatter()
         penalty = None
         if method == "linear":
-            folds = judged_folds(population, plan, FoldSums(moments))
+            folds = judged_folds(population, plan, moments, row_spaces(scatter))
             penalty = PENALTIES[folds.penalties()[direction]]
-        scatter = total(moments).scatter()
         affine = _fit(scatter if direction == "a_to_b" else scatter.swapped(), penalty)
     return FittedMap(
         affine=affine,
@@ -115,8 +115,7 @@ def _fit(scatter: Scatter, penalty: float | None) -> AffineMap:
 
     It is fitted in the spaces that the rows span, as the audit's maps are.
     """
-    space_x = row_space(scatter.xx, scatter.mean_x, scatter.n)
-    space_y = row_space(scatter.yy, scatter.mean_y, scatter.n)
+    space_x, space_y = row_spaces(scatter)
     inside = within(scatter, space_x, space_y)
     if penalty is None:
         fitted, _ = fit_orthogonal(inside)

@@ -6,10 +6,10 @@ import numpy as np
 import oracles
 import pytest
 
-from embaudit.maps.fold_fit import FoldFit, FoldSums
+from embaudit.maps.fold_fit import FoldFit, folds_of, row_spaces
 from embaudit.maps.held_out import HeldOut
 from embaudit.measures.cca import cca_over_folds, fold_cca
-from embaudit.stats.moments import Moments
+from embaudit.stats.moments import Moments, total
 
 FOLDS = 4
 
@@ -20,10 +20,10 @@ def cca_of(x, y, folds=None):
     for fold in range(FOLDS):
         parts.append(Moments(x.mean(axis=0), y.mean(axis=0)))
         parts[-1].update(x[folds == fold], y[folds == fold])
-    sums = FoldSums(parts)
+    spaces = row_spaces(total(parts).scatter())
     return cca_over_folds(
-        fold_cca(HeldOut.of(FoldFit.of(sums.without(fold), sums.spaces), sums.of(fold)))
-        for fold in range(FOLDS)
+        fold_cca(HeldOut.of(FoldFit.of(fold.train(), spaces), fold.held_out()))
+        for fold in folds_of(parts, spaces)
     )
 
 

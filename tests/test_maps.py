@@ -9,13 +9,13 @@ from scipy.linalg import orthogonal_procrustes
 
 from embaudit.datatypes import Metric
 from embaudit.maps.cross_fit import DIRECTIONS, cross_fit
-from embaudit.maps.fold_fit import FoldFit, FoldSums
+from embaudit.maps.fold_fit import FoldFit, folds_of, row_spaces
 from embaudit.maps.held_out import HeldOut
 from embaudit.maps.linear import PENALTIES, RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
 from embaudit.maps.penalties import Tuning, choose_penalties
 from embaudit.measures.procrustes import held_out_residual, in_sample
-from embaudit.stats.moments import Moments
+from embaudit.stats.moments import Moments, total
 
 FOLDS = 4
 
@@ -42,8 +42,14 @@ def fold_moments_of(x, y, folds):
     return parts
 
 
-def fits_of(sums):
-    return [FoldFit.of(sums.without(fold), sums.spaces) for fold in range(FOLDS)]
+def fitted_folds(x, y, folds):
+    """What is fitted without each fold, and the sums over its rows."""
+    parts = fold_moments_of(x, y, folds)
+    spaces = row_spaces(total(parts).scatter())
+    found = [
+        (FoldFit.of(fold.train(), spaces), fold.held_out()) for fold in folds_of(parts, spaces)
+    ]
+    return [fit for fit, _ in found], [held_out for _, held_out in found]
 
 
 def ridge_of(x, y):
@@ -148,14 +154,14 @@ def test_noise_is_fitted_in_sample_and_not_on_held_out_rows():
     generator = np.random.default_rng(0)
     x, y = generator.standard_normal((2, 200, 100))
     folds = np.arange(200) % FOLDS
-    sums = FoldSums(fold_moments_of(x, y, folds))
+    fits, held_out = fitted_folds(x, y, folds)
     assert in_sample(scatter_of(x, y))[0] < 0.7
     for least, maps in (
-        (0.99, [fit.orthogonal[0] for fit in fits_of(sums)]),
-        (1.5, [fit.linear(0, 1e-4) for fit in fits_of(sums)]),
+        (0.99, [fit.orthogonal[0] for fit in fits]),
+        (1.5, [fit.ridge(0).fit(1e-4) for fit in fits]),
     ):
-        errors = [m.squared_error(sums.of(fold)) for fold, m in enumerate(maps)]
-        assert held_out_residual(errors) > least
+        judged = zip(maps, held_out, strict=True)
+        assert held_out_residual(one.squared_error(rows) for one, rows in judged) > least
 
 
 # Ridge
@@ -189,13 +195,12 @@ def test_ridge_maps_rows_with_every_penalty_as_each_fitted_map_does(n, p, q):
 def test_every_penalty_is_judged_as_its_fitted_map_is(n, p, q, direction):
     x, y = related_rows(n, p, q)
     folds = np.arange(n) % FOLDS
-    sums = FoldSums(fold_moments_of(x + 0.2 * folds[:, None], y, folds))
     side = DIRECTIONS.index(direction)
-    for fold, fit in enumerate(fits_of(sums)):
-        held_out = sums.of(fold)
+    for fit, held_out in zip(*fitted_folds(x + 0.2 * folds[:, None], y, folds), strict=True):
         errors, total = HeldOut.of(fit, held_out).ridge_errors(side, PENALTIES)
         scatter = held_out if side == 0 else held_out.swapped()
-        expected = [fit.linear(side, penalty).squared_error(scatter) for penalty in PENALTIES]
+        maps = [fit.ridge(side).fit(penalty) for penalty in PENALTIES]
+        expected = [one.squared_error(scatter) for one in maps]
         assert errors == pytest.approx([residual for residual, _ in expected])
         assert total == pytest.approx(expected[0][1])
 
@@ -216,8 +221,8 @@ def test_every_row_is_mapped_by_the_map_that_has_not_seen_it(direction, kind):
     x, y = related_rows(90, 5, 4)
     folds = np.random.default_rng(1).permutation(np.arange(90) % FOLDS).astype(np.int8)
     penalties = {"a_to_b": 1e-2, "b_to_a": 1e-1}
-    sums = FoldSums(fold_moments_of(x, y, folds))
-    maps = cross_fit(fits_of(sums), penalties, lambda rows: folds[rows], workers=2)
+    fits, held_out = fitted_folds(x, y, folds)
+    maps = cross_fit(fits, penalties, lambda rows: folds[rows], workers=2)
     source, target = (x, y) if direction == "a_to_b" else (y, x)
     rows = np.random.default_rng(2).permutation(90)[:40]
     mapped = maps.transform(direction, kind, rows, source[rows])
@@ -239,7 +244,6 @@ def test_every_row_is_mapped_by_the_map_that_has_not_seen_it(direction, kind):
         np.testing.assert_allclose(
             found, expected.predict(source[row], expected.matched_scale), atol=1e-8
         )
-    held_out = [sums.of(fold) for fold in range(FOLDS)]
     if direction == "b_to_a":
         held_out = [fold.swapped() for fold in held_out]
     residual, total = np.sum(errors, axis=0)
@@ -256,10 +260,11 @@ def test_penalties_are_chosen_by_retrieval_on_held_out_rows():
     noisy = clean + 3.0 * generator.standard_normal((160, 60))
     chosen = []
     for y in (clean, noisy):
-        sums = FoldSums(fold_moments_of(x, y, folds))
-        fits, tuning = fits_of(sums), Tuning(folds, (x, y), Metric.COSINE, 0)
+        fits, held_out = fitted_folds(x, y, folds)
+        tuning = Tuning(folds, (x, y), Metric.COSINE, 0)
         trials = [
-            tuning.trial(fit, HeldOut.of(fit, sums.of(fold)), fold) for fold, fit in enumerate(fits)
+            tuning.trial(fit, HeldOut.of(fit, rows), fold)
+            for fold, (fit, rows) in enumerate(zip(fits, held_out, strict=True))
         ]
         chosen.append(choose_penalties(tuning, fits, trials))
     assert set(chosen[0]) == set(DIRECTIONS)

@@ -46,8 +46,8 @@ class Growth:
         return _continued(found, self.sizes, key, index_size, alpha)
 
 
-def refuse_index_size(population: Population) -> None:
-    """Refuse, before anything is searched, an index that these rows say nothing about.
+def refuse_projection(population: Population) -> None:
+    """Refuse, before anything is searched, an index or a sample that these rows say nothing of.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from embaudit.datatypes import Verdict
 from embaudit.measures.neighbors import mixed_id, partner_id, recall_id
 from embaudit.stages.population import Population
 from embaudit.stages.retrieval import RetrievalStage
-from embaudit.stats.intervals import Interval, clopper_pearson
+from embaudit.stats.intervals import NOTHING_KNOWN, Interval, clopper_pearson
 from embaudit.verdict import DECIDABLE, Recall, continued
 
 REST_ON_RECALL = {Verdict.SAFE, Verdict.DEGRADED, Verdict.ALIGN}
@@ -61,6 +61,8 @@ def judge_sample(
 
 def _corrected(plain: Interval, chance: float) -> Interval:
     """Return a recall corrected for the chance of the sample, which is no less than that of all."""
+    if chance >= 1.0:
+        return NOTHING_KNOWN
     value, low, high = (
         (end - chance) / (1.0 - chance) for end in (plain.value, plain.low, plain.high)
     )

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,7 @@ from embaudit.datatypes import DIRECTIONS, Matrix, Rows
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.fold_fit import FoldFit
 from embaudit.maps.row_space import RowSpace
+from embaudit.stats.parallel import ordered_map
 
 
 @dataclass(frozen=True)
@@ -63,18 +62,30 @@ def cross_fit(
     fold_of: Callable[[Rows], NDArray[np.int8]],
     workers: int = 1,
 ) -> CrossFit:
-    """Return the maps of all folds, the linear ones with the penalty of their direction."""
-    maps: dict[tuple[str, str], list[AffineMap]] = {}
-    with ThreadPoolExecutor(workers) as pool:
-        for side, direction in enumerate(DIRECTIONS):
-            maps[direction, "orthogonal"] = [fit.orthogonal[side] for fit in fits]
-            linear = partial(FoldFit.linear, side=side, penalty=penalties[direction])
-            maps[direction, "linear"] = list(pool.map(linear, fits))
+    """Return the maps of all folds, the linear ones with the penalty of their direction.
+
+    `fits` is emptied: what is left of a fold are its maps.
+    """
+    spaces, eigen = fits[0].spaces, fits[0].eigen
     x, y = (
         vectors[:, ::-1] if space.basis is None else None
-        for space, (_, vectors) in zip(fits[0].spaces, fits[0].eigen, strict=True)
+        for space, (_, vectors) in zip(spaces, eigen, strict=True)
     )
-    return CrossFit(fits[0].spaces, maps, fold_of, (x, y))
+    maps: dict[tuple[str, str], list[AffineMap]] = {
+        (direction, kind): [] for direction in DIRECTIONS for kind in ("orthogonal", "linear")
+    }
+
+    def linear(fit: FoldFit) -> tuple[FoldFit, list[AffineMap]]:
+        return fit, [
+            fit.ridge(side).fit(penalties[direction]) for side, direction in enumerate(DIRECTIONS)
+        ]
+
+    taken = (fits.pop(0) for _ in range(len(fits)))
+    for fit, fitted in ordered_map(linear, taken, workers):
+        for side, direction in enumerate(DIRECTIONS):
+            maps[direction, "orthogonal"].append(fit.orthogonal[side])
+            maps[direction, "linear"].append(fitted[side])
+    return CrossFit(spaces, maps, fold_of, (x, y))
 
 
 def apply_by_fold(maps: list[AffineMap], folds: NDArray[np.int8], vectors: Matrix) -> Matrix:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-
-import numpy as np
 
 from embaudit.datatypes import Matrix, Vector
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.linear import RidgePath
 from embaudit.maps.orthogonal import fit_orthogonal
 from embaudit.maps.row_space import RowSpace, row_space, within
+from embaudit.stats.linalg import symmetric_eigen
 from embaudit.stats.moments import Moments, Scatter, total
 
 FOLD_BYTES = 1 << 30
@@ -20,51 +19,74 @@ MATRICES_OF_A_FOLD = 16
 """Square matrices alive while a fold is decomposed, LAPACK's own included."""
 
 
-class FoldSums:
-    """Centred sums over each fold and over all others, made when they are asked for.
+Spaces = tuple[RowSpace, RowSpace]
+"""Of x and y."""
 
-    Everything is in the coordinates of `spaces`: those of the rows themselves unless there are
-    fewer rows than dimensions.
 
-    Parameters
-    ----------
-    parts : sequence of Moments
-        One for each fold; every fold must hold rows in the others.
+@dataclass(frozen=True)
+class Fold:
+    """The sums over the rows of a fold, and over all others, made when they are asked for.
 
     Attributes
     ----------
-    everything : Scatter
-        Over all rows.
+    number : int
     spaces : (RowSpace, RowSpace)
-        Of x and y, the same for all folds.
+        Everything is in their coordinates.
+    own : Moments
+    others : list of Moments
+        Emptied when they are asked for.
     """
 
-    def __init__(self, parts: Sequence[Moments]) -> None:
-        self._parts = parts
-        scatter = total(parts).scatter()
-        self.spaces = (
-            row_space(scatter.xx, scatter.mean_x, scatter.n),
-            row_space(scatter.yy, scatter.mean_y, scatter.n),
-        )
-        self.everything = within(scatter, *self.spaces)
+    number: int
+    spaces: Spaces
+    own: Moments
+    others: list[Moments]
 
-    def __len__(self) -> int:
-        return len(self._parts)
+    def held_out(self) -> Scatter:
+        """Return the centred sums over the rows of the fold."""
+        return within(self.own.scatter(), *self.spaces)
 
-    def of(self, fold: int) -> Scatter:
-        """Return the sums over the rows of a fold."""
-        return within(self._parts[fold].scatter(), *self.spaces)
+    def train(self) -> Scatter:
+        """Return the centred sums over all other rows; once."""
+        everything = total(self.others)
+        self.others.clear()
+        return within(everything.scatter(), *self.spaces)
 
-    def without(self, fold: int) -> Scatter:
-        """Return the sums over the rows of all other folds."""
-        others = [part for index, part in enumerate(self._parts) if index != fold]
-        return within(total(others).scatter(), *self.spaces)
 
-    def workers(self, most: int, fold_bytes: int = FOLD_BYTES) -> int:
-        """Return how many folds may be worked on together, at most `most`, in so many bytes."""
-        widest = max(len(self.everything.mean_x), len(self.everything.mean_y))
-        fitting = fold_bytes // (8 * MATRICES_OF_A_FOLD * widest**2)
-        return max(1, min(most, len(self), fitting))
+def folds_of(parts: list[Moments], spaces: Spaces) -> Iterator[Fold]:
+    """Yield the folds in order; `parts` is emptied, and done folds are held as one sum.
+
+    Parameters
+    ----------
+    parts : list of Moments
+        One for each fold; every fold must hold rows in the others.
+    spaces : (RowSpace, RowSpace)
+    """
+    done: Moments | None = None
+    number = 0
+    while parts:
+        own = parts.pop(0)
+        others = [*([] if done is None else [done]), *parts]
+        if not parts:
+            done = None
+        yield Fold(number, spaces, own, others)
+        if parts:
+            done = own if done is None else total([done, own])
+        number += 1
+
+
+def row_spaces(everything: Scatter) -> Spaces:
+    """Return the spaces that rows span: the axes unless there are fewer rows than dimensions."""
+    return (
+        row_space(everything.xx, everything.mean_x, everything.n),
+        row_space(everything.yy, everything.mean_y, everything.n),
+    )
+
+
+def folds_at_once(spaces: Spaces, most: int, fold_bytes: int = FOLD_BYTES) -> int:
+    """Return how many folds may be worked on together, at most `most`, in so many bytes."""
+    widest = max(space.rank for space in spaces)
+    return max(1, min(most, fold_bytes // (8 * MATRICES_OF_A_FOLD * widest**2)))
 
 
 @dataclass(frozen=True)
@@ -84,17 +106,17 @@ class FoldFit:
     orthogonal : (a_to_b, b_to_a)
     """
 
-    spaces: tuple[RowSpace, RowSpace]
+    spaces: Spaces
     means: tuple[Vector, Vector]
     eigen: tuple[tuple[Vector, Matrix], tuple[Vector, Matrix]]
     cross: Matrix
     orthogonal: tuple[AffineMap, AffineMap]
 
     @classmethod
-    def of(cls, train: Scatter, spaces: tuple[RowSpace, RowSpace]) -> FoldFit:
+    def of(cls, train: Scatter, spaces: Spaces) -> FoldFit:
         """Fit the centred sums of all rows but the fold's."""
         orthogonal = fit_orthogonal(train)
-        eigen_x, eigen_y = _eigen(train.xx), _eigen(train.yy)
+        eigen_x, eigen_y = symmetric_eigen(train.xx), symmetric_eigen(train.yy)
         return cls(
             spaces,
             (train.mean_x, train.mean_y),
@@ -119,12 +141,3 @@ class FoldFit:
     def unit(self, side: int) -> float:
         """Return the mean variance of a side, what a penalty of 1 adds to every eigenvalue."""
         return float(self.eigen[side][0].sum()) / self.spaces[side].dim
-
-    def linear(self, side: int, penalty: float) -> AffineMap:
-        """Return the linear map of a direction with one penalty."""
-        return self.ridge(side).fit(penalty)
-
-
-def _eigen(matrix: Matrix) -> tuple[Vector, Matrix]:
-    values, vectors = np.linalg.eigh(matrix)
-    return values, vectors

@@ -32,6 +32,11 @@ class RowSpace:
         """Dimension of the rows, d."""
         return len(self.mean)
 
+    @property
+    def rank(self) -> int:
+        """Number of coordinates, r."""
+        return self.dim if self.basis is None else self.basis.shape[1]
+
     def enter(self, rows: Matrix) -> Matrix:
         """Return coordinates of rows, shape (m, d) to (m, r)."""
         return rows if self.basis is None else np.asarray((rows - self.mean) @ self.basis)

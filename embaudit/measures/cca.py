@@ -9,6 +9,7 @@ import numpy as np
 
 from embaudit.datatypes import Matrix, Rows, Vector
 from embaudit.maps.held_out import HeldOut
+from embaudit.stats.linalg import symmetric_eigen
 
 SVCCA_VARIANCE = 0.99
 RANK_TOLERANCE = 1e-6
@@ -53,29 +54,12 @@ def fold_cca(held_out: HeldOut) -> tuple[int, CCA] | None:
     if min(values[-1] for values, _ in fit.eigen) <= 0.0 or held_out.n <= 1:
         return None
     x, y = (_Whitening.of(*eigen) for eigen in fit.eigen)
-    held = tuple(
-        sums[np.ix_(left.kept, right.kept)]
-        for sums, left, right in (
-            (held_out.xx, x, x),
-            (held_out.xy, x, y),
-            (held_out.yy, y, y),
-        )
-    )
-    cross = fit.cross[np.ix_(x.kept, y.kept)] / np.outer(x.deviations, y.deviations)
-    u, v = _canonical(cross)
-    correlations = _correlations(held, x.directions(u), y.directions(v))
-    # How much of A a direction accounts for: its products with A's axes.
-    along = fit.spaces[0].spread((x.vectors @ (x.deviations[:, None] * u)).T)
-    weights = np.abs(along).sum(axis=1)
-    few_x, few_y = x.leading(), y.leading()
-    u, v = _canonical(cross[:few_x, :few_y])
-    leading = tuple(
-        sums[:rows, :columns]
-        for sums, rows, columns in zip(
-            held, (few_x, few_x, few_y), (few_x, few_y, few_y), strict=True
-        )
-    )
-    truncated = _correlations(leading, x.directions(u), y.directions(v))
+    cross = fit.cross[np.ix_(x.kept, y.kept)]
+    cross /= x.deviations[:, None]
+    cross /= y.deviations
+    few = x.leading(), y.leading()
+    correlations, weights = _correlations(held_out, x, y, *_canonical(cross))
+    truncated, _ = _correlations(held_out, x, y, *_canonical(cross[: few[0], : few[1]]))
     return held_out.n, CCA(
         float(correlations.mean()),
         float(truncated.mean()),
@@ -91,7 +75,8 @@ class _Whitening:
     ----------
     kept : int64 array, shape (r,)
         Their places in the eigendecomposition.
-    vectors : float64 array, shape (d, r)
+    vectors : float64 array, shape (d, d)
+        All eigenvectors.
     deviations : float64 array, shape (r,)
         Square roots of the eigenvalues.
     """
@@ -103,11 +88,14 @@ class _Whitening:
     @classmethod
     def of(cls, values: Vector, vectors: Matrix) -> _Whitening:
         kept = np.flatnonzero(values > RANK_TOLERANCE * values[-1])[::-1]
-        return cls(kept, vectors[:, kept], np.sqrt(values[kept]))
+        return cls(kept, vectors, np.sqrt(values[kept]))
 
     def directions(self, rotation: Matrix) -> Matrix:
-        """Return directions along the axes that have unit variance, from whitened ones."""
-        return np.asarray(rotation / self.deviations[: len(rotation), None])
+        """Return directions of unit variance in the eigenbasis, shape (d, c)."""
+        leading = slice(0, len(rotation))
+        directions = np.zeros((len(self.vectors), rotation.shape[1]))
+        directions[self.kept[leading]] = rotation / self.deviations[leading, None]
+        return directions
 
     def leading(self) -> int:
         """Return how many axes hold `SVCCA_VARIANCE` of the variance."""
@@ -124,17 +112,26 @@ def _canonical(cross: Matrix) -> tuple[Matrix, Matrix]:
     if cross.shape[0] < cross.shape[1]:
         v, u = _canonical(cross.T)
         return u, v
-    v = np.linalg.eigh(cross.T @ cross)[1][:, ::-1]
+    v = symmetric_eigen(cross.T @ cross)[1][:, ::-1]
     u = cross @ v
     norms = np.sqrt(np.einsum("ij,ij->j", u, u))
     return np.divide(u, norms, out=np.zeros_like(u), where=norms > 0.0), v
 
 
-def _correlations(held: tuple[Matrix, ...], directions_x: Matrix, directions_y: Matrix) -> Vector:
-    """Return the correlation of each pair of directions on held-out sums xx, xy and yy."""
-    xx, xy, yy = held
-    cross = np.einsum("ic,ic->c", directions_x, xy @ directions_y)
-    square_x = np.einsum("ic,ic->c", directions_x, xx @ directions_x)
-    square_y = np.einsum("ic,ic->c", directions_y, yy @ directions_y)
+def _correlations(
+    held_out: HeldOut, x: _Whitening, y: _Whitening, u: Matrix, v: Matrix
+) -> tuple[Vector, Vector]:
+    """Return the held-out correlation of each pair of directions, and the weight of each.
+
+    A direction weighs as much as it accounts for of A: the sizes of its products with A's axes.
+    """
+    directions_x, directions_y = x.directions(u), y.directions(v)
+    cross = np.einsum("ic,ic->c", directions_x, held_out.xy @ directions_y)
+    square_y = np.einsum("ic,ic->c", directions_y, held_out.yy @ directions_y)
+    square_x = np.einsum("ic,ic->c", directions_x, held_out.xx @ directions_x)
     norms = np.sqrt(np.maximum(square_x, 0.0) * np.maximum(square_y, 0.0))
-    return np.asarray(np.divide(cross, norms, out=np.zeros_like(cross), where=norms > 0.0))
+    # Products with A's axes: the variances along the eigenvectors, and back from their basis.
+    directions_x[x.kept] *= np.square(x.deviations)[:, None]
+    along = held_out.fit.spaces[0].spread((x.vectors @ directions_x).T)
+    correlations = np.divide(cross, norms, out=np.zeros_like(cross), where=norms > 0.0)
+    return correlations, np.abs(along).sum(axis=1)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from embaudit.datatypes import DIRECTIONS
 from embaudit.maps.cross_fit import CrossFit, cross_fit
-from embaudit.maps.fold_fit import FoldFit, FoldSums
+from embaudit.maps.fold_fit import Fold, FoldFit, Spaces, folds_at_once, folds_of, row_spaces
 from embaudit.maps.held_out import HeldOut
 from embaudit.maps.linear import PENALTIES
 from embaudit.maps.penalties import Trial, Tuning, choose_penalties
+from embaudit.maps.row_space import within
 from embaudit.measures.cca import CCA, cca_over_folds, fold_cca
 from embaudit.measures.cka import linear_cka
 from embaudit.measures.outliers import CONCENTRATED, concentration
@@ -56,13 +57,12 @@ def measure_linear(population: Population, ledger: Ledger) -> LinearStage:
     with ledger.stage("moments"):
         moments = population_moments(population, plan)
     with ledger.stage("maps"):
-        concentrated, everything = _all_rows(moments, ledger)
-        sums = FoldSums(moments)
-        folds = judged_folds(population, plan, sums)
-        _record_in_sample(sums, ledger)
+        concentrated, everything, spaces = _all_rows(moments, ledger)
+        folds = judged_folds(population, plan, moments, spaces)
         penalties = folds.penalties()
         _record_held_out(folds, penalties, population.n, ledger)
         chosen = {direction: PENALTIES[index] for direction, index in penalties.items()}
+        folds.trials.clear()
         maps = cross_fit(folds.fits, chosen, plan.fold_of, folds.workers)
     return LinearStage(maps, concentrated, everything)
 
@@ -110,8 +110,10 @@ class JudgedFolds:
         return choose_penalties(self.tuning, self.fits, self.trials, self.workers)
 
 
-def judged_folds(population: Population, plan: FoldPlan, sums: FoldSums) -> JudgedFolds:
-    """Fit everything without each fold, and judge it on that fold.
+def judged_folds(
+    population: Population, plan: FoldPlan, moments: list[Moments], spaces: Spaces
+) -> JudgedFolds:
+    """Fit everything without each fold, and judge it on that fold; `moments` is emptied.
 
     Tuning rows come from the end of the sampling order. Queries come from its beginning, so that
     they are no queries unless nearly every row is one.
@@ -119,44 +121,60 @@ def judged_folds(population: Population, plan: FoldPlan, sums: FoldSums) -> Judg
     options = population.options
     rows = population.order[-min(TUNING_ROWS, population.n // 2) :]
     tuning = Tuning(plan.fold_of(rows), population.prepared(rows), options.metric, options.seed)
-    workers = sums.workers(options.workers, options.plan.fold_bytes)
-    folds = JudgedFolds(tuning, [], [], [], [], workers)
-    options.progress.stage("maps", len(sums))
+    workers = folds_at_once(spaces, options.workers, options.plan.fold_bytes)
+    judged = JudgedFolds(tuning, [], [], [], [], workers)
+    options.progress.stage("maps", len(moments))
 
     def judge(
-        fold: int,
+        fold: Fold,
     ) -> tuple[FoldFit, Trial, tuple[int, CCA] | None, list[tuple[float, float]]]:
-        fit = FoldFit.of(sums.without(fold), sums.spaces)
-        held_out = sums.of(fold)
-        forward, backward = fit.orthogonal
-        errors = [forward.squared_error(held_out), backward.squared_error(held_out.swapped())]
-        rotated = HeldOut.of(fit, held_out)
-        return fit, tuning.trial(fit, rotated, fold), fold_cca(rotated), errors
+        fit = FoldFit.of(fold.train(), spaces)
+        rotated, errors = _held_out(fit, fold)
+        return fit, tuning.trial(fit, rotated, fold.number), fold_cca(rotated), errors
 
-    for fit, trial, cca, (forward, backward) in ordered_map(judge, range(len(sums)), workers):
-        folds.fits.append(fit)
-        folds.trials.append(trial)
-        folds.cca.append(cca)
-        folds.orthogonal.append((forward, backward))
+    for fit, trial, cca, (forward, backward) in ordered_map(
+        judge, folds_of(moments, spaces), workers
+    ):
+        judged.fits.append(fit)
+        judged.trials.append(trial)
+        judged.cca.append(cca)
+        judged.orthogonal.append((forward, backward))
         options.progress.advance()
-    return folds
+    return judged
 
 
-def _all_rows(parts: list[Moments], ledger: Ledger) -> tuple[tuple[float, float], Moments | None]:
-    """Record CKA; return the concentration of both sides, and the moments where it is large."""
+def _held_out(fit: FoldFit, fold: Fold) -> tuple[HeldOut, list[tuple[float, float]]]:
+    """Return the rows of a fold as the fit sees them, and the errors of its orthogonal maps."""
+    held_out = fold.held_out()
+    forward, backward = fit.orthogonal
+    errors = [forward.squared_error(held_out), backward.squared_error(held_out.swapped())]
+    return HeldOut.of(fit, held_out), errors
+
+
+def _all_rows(
+    parts: list[Moments], ledger: Ledger
+) -> tuple[tuple[float, float], Moments | None, Spaces]:
+    """Record what all rows say together.
+
+    Returns
+    -------
+    concentration : (float, float)
+    moments : Moments or None
+        Of all rows, where a few of them carry the sums.
+    spaces : (RowSpace, RowSpace)
+        That the rows span.
+    """
     everything = total(parts)
     cka, n = linear_cka(everything), everything.n
     ledger.put("cka.linear", cka.debiased, NO_VARIANCE, n=n, p_value=cka.p_value)
     ledger.put("cka.linear.biased", cka.biased, NO_VARIANCE, n=n)
     concentrated = concentration(everything)
-    return concentrated, everything if max(concentrated) > CONCENTRATED else None
-
-
-def _record_in_sample(sums: FoldSums, ledger: Ledger) -> None:
-    n = sums.everything.n
-    residual, angle = in_sample(sums.everything) or (None, None)
+    scatter = everything.scatter()
+    spaces = row_spaces(scatter)
+    residual, angle = in_sample(within(scatter, *spaces)) or (None, None)
     ledger.put("procrustes.residual.in_sample", residual, NO_VARIANCE, n=n)
     ledger.put("procrustes.angular", angle, NO_VARIANCE, n=n)
+    return concentrated, everything if max(concentrated) > CONCENTRATED else None, spaces
 
 
 def _record_held_out(folds: JudgedFolds, penalties: dict[str, int], n: int, ledger: Ledger) -> None:

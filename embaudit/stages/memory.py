@@ -97,7 +97,7 @@ class _Sizes:
         # Blocks that are read, worked on and waited for.
         self._slots = options.workers + 2
         sources = {id(one): one for one in (pair.a, pair.b, *(pair.stored or ()))}.values()
-        self._held = LIBRARIES + sum(source.held_bytes for source in sources)
+        self._held: int = LIBRARIES + sum(source.held_bytes for source in sources)
         if pair.sampled_of is not None:
             drawn = [side for side in (pair.a, pair.b) if isinstance(side, ArraySet)]
             self._held += sum(side.rows * side.dim * side.dtype.itemsize for side in drawn)

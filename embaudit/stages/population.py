@@ -31,8 +31,8 @@ class SamplingOrder:
     """Rows in random order, held in four bytes each; what is taken from it are int64 arrays."""
 
     def __init__(self, rows: Rows) -> None:
-        few = len(rows) == 0 or int(rows.max()) <= np.iinfo(np.int32).max
-        self._rows = rows.astype(np.int32 if few else np.int64)
+        fits = len(rows) == 0 or int(rows.max()) <= np.iinfo(np.int32).max
+        self._rows = rows.astype(np.int32 if fits else np.int64)
 
     def __len__(self) -> int:
         return len(self._rows)

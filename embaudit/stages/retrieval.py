@@ -152,13 +152,13 @@ class _Sample:
         return looks(min(FIRST_QUERIES, self._most), self._most)
 
     @property
-    def next(self) -> int:
+    def further(self) -> int:
         """Number of queries that are asked next: the first, or as many again as have been asked."""
         return min(max(FIRST_QUERIES, 2 * self._count), self._most) - self._count
 
     def grow(self) -> None:
         """Ask the next queries."""
-        wanted = self._count + self.next
+        wanted = self._count + self.further
         more = self._ask(self._search, self._order[self._count : wanted])
         self._results = more if self._results is None else self._results.extended(more)
         self._count = wanted
@@ -216,7 +216,7 @@ def measure_retrieval(
             break
         with ledger.stage("neighbours"):
             for sample in growing:
-                foresee(options.progress, sample.next)
+                foresee(options.progress, sample.further)
                 sample.grow()
     _record(population, found, evidence, ledger)
     without = None
@@ -266,13 +266,15 @@ def _found(population: Population, rows: _Sample, asked: _Sample | None) -> _Fou
     """
     alpha = 1.0 - population.options.policy.confidence
     if asked is None:
-        return _Found(rows.results, rows.results, _stand_for(population), alpha / rows.looks)
+        return _Found(
+            rows.results, rows.results, _population_of_intervals(population), alpha / rows.looks
+        )
     most = max(rows.looks, asked.looks)
     return _Found(rows.results, asked.results, ENDLESS, alpha / most)
 
 
-def _stand_for(population: Population) -> int:
-    """Return how many rows the rows stand for: those of a sample, for more than they are."""
+def _population_of_intervals(population: Population) -> int:
+    """Return how many rows intervals are for: endless for a sample, which stands for more."""
     return population.n if population.pair.sampled_of is None else ENDLESS
 
 
@@ -399,7 +401,7 @@ def _without_suspects(
             corrected = np.minimum(1.0, clean.values[mixed_id(side)] / paired_share)
             clean.values[mixed_id(side)] = corrected
     none, all_of_them = Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)
-    own = _Found(clean, clean, _stand_for(population), found.alpha)
+    own = _Found(clean, clean, _population_of_intervals(population), found.alpha)
     evidence = _evidence(population, False, own)
     assumed = replace(
         evidence,
@@ -426,7 +428,10 @@ def _record(population: Population, found: _Found, evidence: Evidence, ledger: L
             chance=1.0 / population.n,
             queries=len(found.rows.rows),
         )
-    for results, of in ((found.rows, _stand_for(population)), (found.asked, found.population)):
+    for results, of in (
+        (found.rows, _population_of_intervals(population)),
+        (found.asked, found.population),
+    ):
         for k, at_k in {population.options.k: results, **results.at}.items():
             book = ledger if k == population.options.k else ledger.at(k)
             _record_recalls(at_k, population.n, of, found.alpha, k, book)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 
 from embaudit.data.pair import Pair
 from embaudit.datatypes import Forecast, Progress, WholeProgress
@@ -19,30 +18,45 @@ PRIOR = 0.1
 not decide the pace."""
 
 
-@dataclass
 class Timeline:
     """A listener between the stages and one that wants to know about the whole.
 
     Stages come in the order of `parts`; those that are skipped count as done, those that were not
     foreseen make the rest longer. What is done never becomes less: a longer rest fills the room
     that is left.
+
+    Parameters
+    ----------
+    listener : WholeProgress
+    parts : sequence of Part
+        Stages to come, with the seconds each should take.
+    search : callable
+        What a search of so many further queries adds.
+    unforeseen : float
+        Seconds of a search that nobody announced.
+    clock : callable
+        Seconds since some moment.
     """
 
-    listener: WholeProgress
-    parts: Sequence[Part]
-    search: Callable[[int], list[Part]]
-    unforeseen: float
-    clock: Callable[[], float] = time.perf_counter
-    _done: float = field(init=False, default=0.0)
-    _passed: float = field(init=False, default=0.0)
-    _steps: int = field(init=False, default=0)
-
-    def __post_init__(self) -> None:
-        self._pending = list(self.parts)
+    def __init__(
+        self,
+        listener: WholeProgress,
+        parts: Sequence[Part],
+        search: Callable[[int], list[Part]],
+        unforeseen: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.listener = listener
+        self.parts = parts
+        self.search = search
+        self.unforeseen = unforeseen
+        self.clock = clock
+        self._done = self._passed = 0.0
+        self._steps, self._total = 0, 1
+        self._pending = list(parts)
         self._current = Part("", 0.0)
-        self._total = 1
-        self._left = self._expected = sum(part.seconds for part in self.parts)
-        self._started = self.clock()
+        self._left = self._expected = sum(part.seconds for part in parts)
+        self._started = clock()
 
     def stage(self, name: str, total: int) -> None:
         """Begin a stage, the one before it being over."""

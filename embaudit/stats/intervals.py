@@ -84,6 +84,10 @@ def mean_interval(values: Vector, population: int, alpha: float) -> Interval:
     return Interval(mean, min(low, mean), max(high, mean))
 
 
+NOTHING_KNOWN = Interval(-math.inf, -math.inf, math.inf)
+"""Of a recall that chance alone reaches."""
+
+
 def chance_corrected(values: Vector, chance: Vector, population: int, alpha: float) -> Interval:
     """Return ``(r - c) / (1 - c)`` for mean recall r and mean chance c, with its interval.
 
@@ -93,7 +97,7 @@ def chance_corrected(values: Vector, chance: Vector, population: int, alpha: flo
     recall, by_chance = float(values.mean()), float(chance.mean())
     room = 1.0 - by_chance
     if room <= 0.0:
-        return Interval(-math.inf, -math.inf, math.inf)
+        return NOTHING_KNOWN
     corrected = (recall - by_chance) / room
     influence = (values - recall) / room - (1.0 - recall) * (chance - by_chance) / room**2
     return mean_interval(corrected + influence, population, alpha)
