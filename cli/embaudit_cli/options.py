@@ -136,11 +136,12 @@ Threads: TypeAlias = Annotated[
         rich_help_panel=SEARCH,
     ),
 ]
+
 Memory: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="BYTES",
-        help="Memory to keep to, as 512MB or 2GiB, by smaller blocks.",
+        help="Memory to keep to, as 512MB or 2GiB: blocks of rows become smaller.",
         rich_help_panel=SEARCH,
     ),
 ]
