@@ -192,3 +192,68 @@ def test_views_that_bounds_do_not_help_are_scored_plainly(monkeypatch):
     thresholds = np.partition(block @ stack.queries.T, ROWS - 6, axis=0)[ROWS - 6]
     pruner = Pruner(stack, isotropic.axes, isotropic.preparation.shift)
     assert pruner.choose(block, squares, thresholds) is None
+
+
+@pytest.mark.parametrize("dropped", [slice(200, 420), slice(0, 800), slice(250, 260)])
+def test_runs_of_rows_that_are_left_out_change_nothing(monkeypatch, dropped):
+    small_blocks(monkeypatch)
+    kept = np.ones(ROWS, np.bool_)
+    kept[dropped] = False
+    corpus, vectors = corpus_and_queries(low_rank_rows(), low_rank_rows(1), Metric.COSINE, kept)
+    own = np.flatnonzero(kept)[:60]
+    views = {"other": View(vectors[own])}
+    found = run(corpus, own, views)["other"].all
+    exact = vectors[own] @ corpus.preparation.rows(next(corpus.source.blocks([(0, ROWS)]))).T
+    exact[:, ~kept] = -np.inf
+    exact[np.arange(len(own)), own] = -np.inf
+    best = -np.sort(-exact, axis=1)[:, :6]
+    true = np.take_along_axis(exact, found.rows, axis=1)
+    assert (true >= best - 2.0 * found.error[:, None]).all()
+
+
+def test_a_block_that_axes_do_not_help_is_scored_plainly(monkeypatch):
+    small_blocks(monkeypatch)
+    counts = pruned_columns(monkeypatch)
+    generator = np.random.default_rng(0)
+    rows = low_rank_rows(noise=1e-3)
+    rows[ROWS // 2 :] = generator.standard_normal((ROWS - ROWS // 2, DIM))
+    others = rows + 0.01 * generator.standard_normal((ROWS, DIM)).astype(np.float32)
+    corpus, vectors = corpus_and_queries(rows, others, Metric.COSINE)
+    asked = []
+    scored = bounds.pair_scores
+
+    def counted(block, *arguments):
+        asked.append(len(arguments[1]) / (len(block) * 60))
+        return scored(block, *arguments)
+
+    monkeypatch.setattr(pass_two, "pair_scores", counted)
+    monkeypatch.setattr(bounds, "PAIR_COST", 4.0)
+    own = np.arange(ROWS // 2, ROWS // 2 + 60)
+    run(corpus, own, {"other": View(vectors[own])})
+    assert max(counts) > 0
+    # At most a quarter of the pairs of a block, as far as one row in sixteen tells.
+    assert max(asked, default=0.0) < 0.5
+
+
+def test_far_smaller_rows_keep_their_error_bound():
+    rows, queries = low_rank_rows() * np.float32(1e-24), low_rank_rows(1)
+    corpus, vectors = corpus_and_queries(rows, queries, Metric.DOT)
+    own = np.arange(0, ROWS, 9)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        small_blocks(monkeypatch)
+        found = run(corpus, own, {"other": View(vectors[own])})["other"].all
+    exact = oracles.scores(vectors[own], corpus.preparation.rows(rows), "dot")
+    true = np.take_along_axis(exact, found.rows, axis=1)
+    assert (np.abs(found.scores - true) <= found.error[:, None]).all()
+    exact[np.arange(len(own)), own] = -np.inf
+    best = -np.sort(-exact, axis=1)[:, :6]
+    assert (true >= best - 2.0 * found.error[:, None]).all()
+
+
+def test_a_pair_has_one_score_alone_and_among_others():
+    generator = np.random.default_rng(0)
+    block, queries = generator.standard_normal((2, 40, 9000)).astype(np.float32)
+    rows, columns = generator.integers(0, 40, (2, 137))
+    together = pair_scores(block, queries, rows, columns)
+    for row, column, score in zip(rows, columns, together, strict=True):
+        assert pair_scores(block, queries, np.array([row]), np.array([column]))[0] == score

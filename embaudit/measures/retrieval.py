@@ -140,10 +140,12 @@ class NeighbourSearch:
     def _ask(self, queries: Queries, progress: Progress) -> QueryResults:
         """Search in float32; what its error bound cannot settle is searched again in float64."""
         first = _Round(self, queries, np.float32, progress)
-        results, unsettled = first.results(first, np.arange(len(queries))), first.unsettled
+        everyone, unsettled = np.arange(len(queries)), first.unsettled
         if not unsettled.any():
-            return results
+            return first.results(first, everyone)
         again = _Round(self, queries.part(unsettled), np.float64, progress)
+        first.settle(unsettled, again)
+        results = first.results(first, everyone)
         return results.replaced(unsettled, again.results(first, np.flatnonzero(unsettled)))
 
 
@@ -181,6 +183,13 @@ class _Round:
     def unsettled(self) -> Mask:
         """Mark the queries for which rows left out may change something, shape (m,)."""
         return self._open
+
+    def settle(self, unsettled: Mask, again: _Round) -> None:
+        """Hand out the rows that a second search has found where they were unsettled."""
+        for key, lists in self._lists.items():
+            rows = lists.rows.copy()
+            rows[unsettled] = again._lists[key].rows
+            self._lists[key] = replace(lists, rows=rows)
 
     def results(self, sample: _Round, positions: Rows) -> QueryResults:
         """Return the per-query values.

@@ -16,6 +16,7 @@ from embaudit.stages.linear import TUNING_ROWS
 from embaudit.stages.options import MemoryPlan, Options
 from embaudit.stages.rank_sample import FIRST_RANKS
 from embaudit.stats.moments import EXTRA
+from embaudit.stats.topk import candidates_for
 from embaudit.streaming import fold_moments, scan, search
 
 LIBRARIES = 160 << 20
@@ -37,6 +38,10 @@ FIT_MATRICES = 4 * fold_moments.FOLDS
 QUERY_BYTES = 36
 """Bytes an entry of the query vectors takes: as float64, centred and rotated, as float32, and in
 leading axes."""
+LIST_BYTES = 200
+"""Bytes an entry of the lists of best rows takes, with what is offered, joined and rescored."""
+LISTS = 6
+"""Lists of a query: two views by half, and those of both maps."""
 RANK_ARRAYS = 6
 """Arrays of the size of the rank sample, and two more for every thread."""
 
@@ -131,6 +136,7 @@ class _Sizes:
         most = queries_at_once(max(self._options.ks), self._widest)
         asked = min(self._pair.rows, most, self._options.policy.max_queries)
         queries = VIEWS * asked * self._widest * QUERY_BYTES
+        queries += LISTS * asked * candidates_for(max(self._options.ks)) * LIST_BYTES
         # A mark of one byte stands beside each score of four.
         scores = search.SCORE_BYTES * 5 // 4 * self._workers
         blocks = search.CORPUS_BYTES * (self._slots + self._workers) + scores

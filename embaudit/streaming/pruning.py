@@ -24,6 +24,8 @@ WORTH_IT = 0.9
 """Pruned products must cost less than this share of plain ones."""
 SLACK = 4.0
 """Bounds are products too, of rounded coordinates: their rounding in units of a score's."""
+COUNTED_ROWS = 16
+"""One row in so many is looked at before the rows of a block are scored one by one."""
 PAIR_BYTES = 1 << 19
 """Rows gathered together on either side: small enough that they stay in cache."""
 
@@ -49,6 +51,17 @@ class Pruning:
     others: Rows
     basis: NDArray[np.float32]
     bounds: NDArray[np.float32]
+
+    def pays(self, bounds: NDArray[np.float32], limits: NDArray[np.float32]) -> bool:
+        """Return whether the rows above the limits are few enough to be scored one by one.
+
+        Parameters
+        ----------
+        bounds : float32 array, shape (rows, c)
+        limits : float32 array, shape (c,)
+        """
+        some = bounds[::COUNTED_ROWS]
+        return bool(PAIR_COST * np.count_nonzero(some > limits) <= some.size)
 
     def only(self, columns: Rows) -> Pruning:
         """Return the same axes for some of the columns, the rest to be scored plainly."""
@@ -84,7 +97,8 @@ class Pruning:
         rounding = SLACK * np.sqrt(dim) * float(np.finfo(np.float32).eps) * squares
         np.sqrt(np.maximum(rest, 0.0) + rounding, out=coordinates[:, rank])
         coordinates[:, rank + 1] = block[:, -1] if block.shape[1] > dim else 0.0
-        shaped = out.reshape(-1)[: len(block) * len(self.columns)].reshape(len(block), -1)
+        columns = len(self.columns)
+        shaped = out.reshape(-1)[: len(block) * columns].reshape(len(block), columns)
         return np.asarray(np.matmul(coordinates, self.bounds.T, out=shaped))
 
 
@@ -165,9 +179,13 @@ def pair_scores(
     block: NDArray[np.float32], queries: NDArray[np.float32], rows: Rows, columns: Rows
 ) -> NDArray[np.float32]:
     """Return the scores of some rows and queries, shape (pairs,)."""
+    if len(rows) == 1:
+        # One pair alone may be summed in another order than one of several.
+        return pair_scores(block, queries, np.tile(rows, 2), np.tile(columns, 2))[:1]
     scores = np.empty(len(rows), np.float32)
-    step = max(1, PAIR_BYTES // (block.shape[1] * block.itemsize))
+    step = max(2, PAIR_BYTES // (block.shape[1] * block.itemsize))
     for start in range(0, len(rows), step):
+        start = min(start, len(rows) - 2)
         part = slice(start, start + step)
         np.einsum("ij,ij->i", block[rows[part]], queries[columns[part]], out=scores[part])
     return scores

@@ -13,6 +13,9 @@ from embaudit.datatypes import Matrix, Metric, Rows, Stored, Vector
 from embaudit.stats.topk import Candidates, TopK
 from embaudit.streaming.corpus import Corpus
 
+SMALL_NORM = 1e-15
+"""Root mean square norm below which squares are summed in float64."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -122,7 +125,9 @@ class QueryStack:
             out[:, -1] = centred @ shift
         else:
             self._preparation.fill(stored, rows)
-        squares = np.einsum("ij,ij->i", rows, rows)
+        # Of rows far smaller than the other side's float32 loses the squares.
+        wide = np.float64 if self._preparation.norm < SMALL_NORM else rows.dtype
+        squares = np.einsum("ij,ij->i", rows, rows, dtype=wide)
         if self._euclidean:
             np.multiply(squares, -0.5, out=out[:, -1])
         return np.asarray(squares)

@@ -85,6 +85,7 @@ def search(
     for count in _rounds(len(spans)):
         blocks: Iterator[tuple[Span, Stored]] = islice(stream, count)
         pruning = None
+        scanner.freeze()
         if pruner is not None and count > 1:
             first = next(blocks)
             pruning = pruner.choose(*scanner.tried(first))
@@ -128,6 +129,11 @@ class _Scanner:
         largest = min(small, LARGEST_BLOCK)
         self.block_rows = int(np.clip(corpus.share * most, SMALLEST_BLOCK, largest))
         self._buffers = threading.local()
+        self._frozen = self._thresholds()
+
+    def freeze(self) -> None:
+        """Remember what has been found, for decisions that must not depend on the threads."""
+        self._frozen = self._thresholds()
 
     def scan(self, item: tuple[Span, Stored], pruning: Pruning | None) -> tuple[Triples, Vector]:
         """Return what one block offers, slots, corpus rows and scores, and its largest norms."""
@@ -141,7 +147,11 @@ class _Scanner:
         else:
             limits = thresholds - self._slack(norms)
             bounds = pruning.upper(block, squares, self._room("scores", len(block)))
-            columns, places, values = self._pruned(block, bounds, limits, thresholds, pruning)
+            if pruning.pays(bounds, (self._frozen - self._slack(norms))[pruning.columns]):
+                columns, places, values = self._pruned(block, bounds, limits, thresholds, pruning)
+            else:
+                scores = np.matmul(block, stack.queries.T, out=self._room("scores", len(block)))
+                columns, places, values = self._above(scores, thresholds, rows)
         found = rows[places]
         slots = stack.slot_of[self._corpus.half[found].astype(np.int8), columns]
         # A column's threshold is the lower one of its halves.
@@ -151,10 +161,12 @@ class _Scanner:
     def tried(self, item: tuple[Span, Stored]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return some rows of a block, their squares, and what their bounds must exceed."""
         (start, stop), stored = item
-        few = min(TRIED_ROWS, stop - start)
-        _, block, squares = self._filled(((start, start + few), stored[:few]))
+        kept = np.flatnonzero(self._corpus.kept[start:stop])
+        some = kept[:: max(1, len(kept) // TRIED_ROWS)]
+        block = self._room("corpus", len(some))
+        squares = self._stack.fill(stored[some], block)
         norms = self._stack.largest(block, squares)
-        return block, squares, self._thresholds() - self._slack(norms)
+        return block, squares, self._frozen - self._slack(norms)
 
     def _pruned(
         self,
