@@ -10,7 +10,7 @@ from scipy.linalg import orthogonal_procrustes
 import embaudit
 from embaudit.streaming import fold_moments as pass_one
 
-ROWS, DIM = 3000, 24
+ROWS, DIM = 1200, 24
 ERROR = 1e-6
 
 
