@@ -17,7 +17,7 @@ from embaudit.measures.pairing import (
     tail_is_flat,
     two_kinds,
 )
-from embaudit.stats.ranks import REFERENCES, partner_ranks
+from embaudit.stats.ranks import REFERENCES, Partners
 
 ALPHA = 0.05
 
@@ -27,7 +27,7 @@ def rows_of(n, dim=16, seed=0):
 
 
 def ranks_of(vectors, targets, metric=Metric.COSINE, seed=0):
-    return partner_ranks(vectors, targets, metric, np.random.default_rng(seed))
+    return Partners(targets, metric).ranks(vectors, np.random.default_rng(seed))
 
 
 def partly_shuffled(rows, share, seed=2):

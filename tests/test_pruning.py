@@ -72,7 +72,7 @@ def test_no_score_is_above_its_bound(kind, metric, rank):
     pruner = Pruner(stack, corpus.axes, corpus.preparation.shift)
     columns = np.arange(stack.columns)[::3]
     pruning = pruner.leading(min(rank, DIM - 1)).only(columns)
-    upper = pruning.upper(block, squares, np.empty((ROWS, stack.columns), np.float32))
+    upper = pruning.upper(block, squares, np.empty((ROWS, len(columns)), np.float32))
     exact = block.astype(np.float64) @ stack.queries[columns].T.astype(np.float64)
     slack = SLACK * stack.rounding(norms)[columns]
     assert (exact <= upper + slack).all()

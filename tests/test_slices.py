@@ -16,7 +16,7 @@ from benchmarks.pairs import SAMPLE_DATA, load, rotation
 from embaudit.datatypes import Metric
 from embaudit.errors import UsageError
 from embaudit.result import Audit
-from embaudit.stats.ranks import partner_ranks
+from embaudit.stats.ranks import Partners
 
 SETS = load()
 MINILM = SAMPLE_DATA / "minilm.parquet"
@@ -259,9 +259,8 @@ def test_the_section_fits_whatever_the_names(tmp_path, encoding):
 @pytest.mark.parametrize("metric", list(Metric))
 def test_ranks_against_a_pool_count_the_nearer_rows_of_the_pool(metric):
     vectors, targets, pool = rows(40, 6).astype(float), blurred(rows(40, 6), 1.5), rows(100, 6, 4)
-    ranks = partner_ranks(
-        vectors, targets.astype(float), metric, np.random.default_rng(0), pool.astype(float)
-    )
+    partners = Partners(targets.astype(float), metric, pool.astype(float))
+    ranks = partners.ranks(vectors, np.random.default_rng(0))
     for row, rank in enumerate(ranks):
         scores = []
         for other in (targets[row], *pool):

@@ -89,7 +89,7 @@ def test_survivors_pass_what_can_enter_and_no_forbidden_row(count, size, levels,
     thresholds = np.maximum(
         np.array([-np.inf, 0.5, np.inf], np.float32), first_thresholds(scores, size)
     )
-    queries, rows, values = survivors(scores, thresholds, np.empty((count + 2, 3), np.bool_))
+    queries, rows, values = survivors(scores, thresholds, np.empty((count, 3), np.bool_))
     assert np.array_equal(values, scores[rows, queries])
     passed = set(zip(queries.tolist(), rows.tolist(), strict=True))
     assert all(scores[row, query] > thresholds[query] for query, row in passed)

@@ -81,14 +81,3 @@ class Partners:
     def _placed(self, rows: Matrix) -> Matrix:
         """Return rows whose products order them as the metric does."""
         return rows - self._mean if self._by_distance else unit_rows(rows)
-
-
-def partner_ranks(
-    vectors: Matrix,
-    targets: Matrix,
-    metric: Metric,
-    generator: np.random.Generator,
-    pool: Matrix | None = None,
-) -> Vector:
-    """Return the ranks of one set of query vectors, shape (m,): see `Partners`."""
-    return Partners(targets, metric, pool).ranks(vectors, generator)

@@ -142,17 +142,16 @@ def survivors(
     ----------
     scores : float array, shape (block rows, queries), contiguous
     thresholds : float array, shape (queries,)
-    above : bool array
-        Room for as many marks as there are scores, contiguous.
+    above : bool array, shape (block rows, queries), contiguous
+        Room for the marks.
 
     Returns
     -------
     queries, block_rows : int64 arrays
     scores : float array
     """
-    marks = above.reshape(-1)[: scores.size].reshape(scores.shape)
-    np.greater(scores, thresholds, out=marks)
-    places = np.flatnonzero(marks)
+    np.greater(scores, thresholds, out=above)
+    places = np.flatnonzero(above)
     rows, queries = np.divmod(places, scores.shape[1])
     return queries, rows, scores.reshape(-1)[places]
 

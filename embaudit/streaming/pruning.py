@@ -85,7 +85,7 @@ class Pruning:
             Corpus rows as `QueryStack.fill` leaves them.
         squares : float32 array, shape (rows,)
             Of their norms, as it returns them.
-        out : float32 array
+        out : float32 array, shape (rows, c)
             Room for the result.
         """
         dim, rank = self.basis.shape
@@ -97,9 +97,7 @@ class Pruning:
         rounding = SLACK * np.sqrt(dim) * float(np.finfo(np.float32).eps) * squares
         np.sqrt(np.maximum(rest, 0.0) + rounding, out=coordinates[:, rank])
         coordinates[:, rank + 1] = block[:, -1] if block.shape[1] > dim else 0.0
-        columns = len(self.columns)
-        shaped = out.reshape(-1)[: len(block) * columns].reshape(len(block), columns)
-        return np.asarray(np.matmul(coordinates, self.bounds.T, out=shaped))
+        return np.asarray(np.matmul(coordinates, self.bounds.T, out=out))
 
 
 class Pruner:

@@ -141,17 +141,12 @@ class _Scanner:
         stack = self._stack
         norms = stack.largest(block, squares)
         thresholds = self._thresholds()
-        if pruning is None:
-            scores = np.matmul(block, stack.queries.T, out=self._room("scores", len(block)))
-            columns, places, values = self._above(scores, thresholds, rows)
-        else:
-            limits = thresholds - self._slack(norms)
-            bounds = pruning.upper(block, squares, self._room("scores", len(block)))
-            if pruning.pays(bounds, (self._frozen - self._slack(norms))[pruning.columns]):
-                columns, places, values = self._pruned(block, bounds, limits, thresholds, pruning)
-            else:
-                scores = np.matmul(block, stack.queries.T, out=self._room("scores", len(block)))
-                columns, places, values = self._above(scores, thresholds, rows)
+        above = None
+        if pruning is not None:
+            above = self._pruned(block, squares, thresholds, self._slack(norms), pruning)
+        if above is None:
+            above = self._plain(block, thresholds, rows)
+        columns, places, values = above
         found = rows[places]
         slots = stack.slot_of[self._corpus.half[found].astype(np.int8), columns]
         # A column's threshold is the lower one of its halves.
@@ -163,7 +158,7 @@ class _Scanner:
         (start, stop), stored = item
         kept = np.flatnonzero(self._corpus.kept[start:stop])
         some = kept[:: max(1, len(kept) // TRIED_ROWS)]
-        block = self._room("corpus", len(some))
+        block = self._room("corpus", len(some), self._stack.width)
         squares = self._stack.fill(stored[some], block)
         norms = self._stack.largest(block, squares)
         return block, squares, self._frozen - self._slack(norms)
@@ -171,38 +166,45 @@ class _Scanner:
     def _pruned(
         self,
         block: NDArray[Any],
-        bounds: NDArray[Any],
-        limits: NDArray[Any],
+        squares: NDArray[Any],
         thresholds: NDArray[Any],
+        slack: NDArray[Any],
         pruning: Pruning,
-    ) -> Triples:
-        """Return columns, places in the block and scores above the thresholds."""
-        queries, room = self._stack.queries, self._room("above", len(block))
-        chosen, places, _ = survivors(bounds, limits[pruning.columns], room)
-        columns = pruning.columns[chosen]
+    ) -> Triples | None:
+        """Return columns, places and scores above the thresholds; None where bounds do not help."""
+        queries, used, others = self._stack.queries, pruning.columns, pruning.others
+        room = self._room("scores", len(block), len(used))
+        bounds = pruning.upper(block, squares, room)
+        if not pruning.pays(bounds, (self._frozen - slack)[used]):
+            return None
+        marks = self._room("above", len(block), len(used))
+        chosen, places, _ = survivors(bounds, (thresholds - slack)[used], marks)
+        columns = used[chosen]
         values = pair_scores(block, queries, places, columns)
         above = values > thresholds[columns]
         found = columns[above], places[above], values[above]
-        if len(pruning.others) == 0:
+        if len(others) == 0:
             return found
-        scores = np.matmul(
-            block,
-            queries[pruning.others].T,
-            out=self._room("scores", len(block), len(pruning.others)),
-        )
-        chosen, places, values = survivors(scores, thresholds[pruning.others], room)
+        room = self._room("scores", len(block), len(others))
+        scores = np.matmul(block, queries[others].T, out=room)
+        marks = self._room("above", len(block), len(others))
+        chosen, places, values = survivors(scores, thresholds[others], marks)
         return (
-            np.concatenate([found[0], pruning.others[chosen]]),
+            np.concatenate([found[0], others[chosen]]),
             np.concatenate([found[1], places]),
             np.concatenate([found[2], values]),
         )
 
-    def _above(self, scores: NDArray[Any], thresholds: NDArray[Any], rows: Rows) -> Triples:
+    def _plain(self, block: NDArray[Any], thresholds: NDArray[Any], rows: Rows) -> Triples:
         """Return columns, places in the block and scores above the thresholds."""
+        columns = self._stack.columns
+        scores = np.matmul(
+            block, self._stack.queries.T, out=self._room("scores", len(block), columns)
+        )
         if np.isneginf(thresholds).any():
             # The first block would pass whole: its own best rows set a threshold that ties reach.
             thresholds = np.maximum(thresholds, self._first_thresholds(scores, rows))
-        return survivors(scores, thresholds, self._room("above", len(scores)))
+        return survivors(scores, thresholds, self._room("above", len(block), columns))
 
     def _first_thresholds(self, scores: NDArray[Any], rows: Rows) -> NDArray[Any]:
         # One more than is kept: a query's own row is among the best.
@@ -230,16 +232,14 @@ class _Scanner:
         rows = np.arange(start, stop)
         if not kept.all():
             rows, stored = rows[kept], stored[kept]
-        block = self._room("corpus", len(rows))
+        block = self._room("corpus", len(rows), self._stack.width)
         return rows, block, self._stack.fill(stored, block)
 
-    def _room(self, name: str, rows: int, columns: int | None = None) -> NDArray[Any]:
-        """Return a buffer of this thread, shape (rows, width) or (rows, columns)."""
+    def _room(self, name: str, rows: int, columns: int) -> NDArray[Any]:
+        """Return a buffer of this thread, shape (rows, columns), contiguous."""
         if not hasattr(self._buffers, name):
             width = self._stack.width if name == "corpus" else self._stack.columns
             dtype = np.dtype(np.bool_) if name == "above" else self._stack.queries.dtype
-            setattr(self._buffers, name, np.empty((self.block_rows, width), dtype))
+            setattr(self._buffers, name, np.empty(self.block_rows * width, dtype))
         room: NDArray[Any] = getattr(self._buffers, name)
-        if columns is None:
-            return room[:rows]
-        return room.reshape(-1)[: rows * columns].reshape(rows, columns)
+        return room[: rows * columns].reshape(rows, columns)
