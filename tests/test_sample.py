@@ -354,3 +354,30 @@ def test_the_command_that_is_advised_takes_all_rows(tmp_path):
     audit = embaudit.compare(tmp_path / "a.npy", tmp_path / "b.npy", sample=DRAWN)
     assert audit.recommendation.commands
     assert all("--sample" not in command for command in audit.recommendation.commands)
+
+
+def in_groups(size, noise, spread=0.05, count=12_000, dim=16):
+    """Return rows in shuffled groups of near-duplicates, and a noisy copy."""
+    generator = np.random.default_rng(3)
+    centres = np.repeat(generator.standard_normal((count // size, dim)), size, axis=0)
+    a = centres + spread * generator.standard_normal(centres.shape)
+    a = a[generator.permutation(count)]
+    return a.astype(np.float32), noisy(a, noise)
+
+
+@pytest.mark.parametrize(("size", "noise", "k"), [(40, 0.05, 1), (60, 0.05, 10), (40, 0.3, 2)])
+def test_groups_that_a_sample_holds_few_of_leave_open_what_all_rows_are(size, noise, k):
+    a, b = in_groups(size, noise)
+    whole = embaudit.compare(a, b, k=k)
+    part = embaudit.compare(a, b, k=k, sample=1000)
+    assert whole.verdict is Verdict.CONCATENATE
+    assert part.verdict is Verdict.INCONCLUSIVE
+    assert whole.verdict in part.candidates
+
+
+@pytest.mark.parametrize("metric", ["cosine", "dot", "euclidean"])
+def test_near_duplicates_are_told_under_every_metric(metric):
+    with_groups = embaudit.compare(*in_groups(4, 0.0001), metric=metric, k=2, sample=4000)
+    without = embaudit.compare(*in_groups(1, 0.0001), metric=metric, k=2, sample=4000)
+    assert without.verdict is Verdict.SAFE
+    assert with_groups.verdict is Verdict.INCONCLUSIVE
