@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from embaudit.version import __version__
 
 if TYPE_CHECKING:
+    from embaudit.alignment import Alignment, Verification
     from embaudit.audit import compare
     from embaudit.data.embedding_set import EmbeddingSet
     from embaudit.data.join import open_pair
@@ -17,9 +18,14 @@ if TYPE_CHECKING:
     from embaudit.errors import EmbauditError, InputError, OutputError, UsageError
     from embaudit.fitting import fit_map
     from embaudit.maps.fitted import FittedMap
+    from embaudit.maps.map_file import load_map, save_map
+    from embaudit.remedy.aligning import align
+    from embaudit.remedy.applying import apply_map
+    from embaudit.remedy.verifying import verify
     from embaudit.result import Audit, Policy
 
 _HOMES = {
+    "Alignment": "embaudit.alignment",
     "Audit": "embaudit.result",
     "EmbauditError": "embaudit.errors",
     "EmbeddingSet": "embaudit.data.embedding_set",
@@ -31,13 +37,20 @@ _HOMES = {
     "Policy": "embaudit.result",
     "UsageError": "embaudit.errors",
     "Verdict": "embaudit.datatypes",
+    "Verification": "embaudit.alignment",
+    "align": "embaudit.remedy.aligning",
+    "apply_map": "embaudit.remedy.applying",
     "compare": "embaudit.audit",
     "fit_map": "embaudit.fitting",
     "open_pair": "embaudit.data.join",
+    "load_map": "embaudit.maps.map_file",
     "open_set": "embaudit.data.sources",
+    "save_map": "embaudit.maps.map_file",
+    "verify": "embaudit.remedy.verifying",
 }
 
 __all__ = [
+    "Alignment",
     "Audit",
     "EmbauditError",
     "EmbeddingSet",
@@ -49,11 +62,17 @@ __all__ = [
     "Policy",
     "UsageError",
     "Verdict",
+    "Verification",
     "__version__",
+    "align",
+    "apply_map",
     "compare",
     "fit_map",
+    "load_map",
     "open_pair",
     "open_set",
+    "save_map",
+    "verify",
 ]
 
 

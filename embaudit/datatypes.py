@@ -27,6 +27,10 @@ Span: TypeAlias = tuple[int, int]
 Direction: TypeAlias = Literal["a_to_b", "b_to_a"]
 DIRECTIONS: tuple[Direction, Direction] = ("a_to_b", "b_to_a")
 
+Method: TypeAlias = Literal["orthogonal", "low-rank", "linear"]
+METHODS: tuple[Method, ...] = ("orthogonal", "low-rank", "linear")
+"""The kinds of map, the simplest first: fewest degrees of freedom."""
+
 TIES = 1e-12
 """Float64 scores this close, relative to their size, are ties: they differ by rounding."""
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import get_args
-
-import numpy as np
-
 from embaudit.data.id_files import IdSource
 from embaudit.data.join import open_pair
 from embaudit.data.sources import Source
-from embaudit.datatypes import DIRECTIONS, Direction, Metric, Progress
+from embaudit.datatypes import DIRECTIONS, METHODS, Direction, Method, Metric, Progress
 from embaudit.errors import InputError, UsageError, did_you_mean
-from embaudit.maps.affine import AffineMap
 from embaudit.maps.fitted import FittedMap
 from embaudit.maps.fold_fit import row_spaces
-from embaudit.maps.linear import PENALTIES, RidgePath
-from embaudit.maps.orthogonal import fit_orthogonal
-from embaudit.maps.row_space import within
+from embaudit.maps.methods import Recipe, fit_affine
 from embaudit.stages.linear import FEWEST_ROWS, judged_folds, population_moments
 from embaudit.stages.options import Options
-from embaudit.stages.population import populate
+from embaudit.stages.population import Population, populate
+from embaudit.stages.recipes import recipes_of
+from embaudit.stats.linalg import thin_svd
 from embaudit.stats.moments import Scatter, total
 from embaudit.stats.parallel import single_threaded_blas
 from embaudit.streaming.fold_moments import FoldPlan
-from embaudit.verdict import MapKind
 
 
 def fit_map(
@@ -32,7 +25,7 @@ def fit_map(
     b: Source,
     *,
     direction: Direction = "a_to_b",
-    method: MapKind = "orthogonal",
+    method: Method = "orthogonal",
     on: str | None = None,
     ids_a: IdSource | None = None,
     ids_b: IdSource | None = None,
@@ -54,9 +47,9 @@ def fit_map(
     ----------
     direction : "a_to_b" or "b_to_a"
         From whose vectors to whose space.
-    method : "orthogonal" or "linear"
-        A rotation with scale and offset, or a ridge regression whose penalty is chosen on
-        held-out rows.
+    method : "orthogonal", "low-rank" or "linear"
+        A rotation with scale and offset, or a ridge regression whose penalty, and rank, are
+        chosen on held-out rows.
     a, b, on, ids_a, ids_b, by_row, column, metric, drop_invalid, keep_duplicates, seed, progress, \
 threads
         As of `embaudit.compare`.
@@ -68,7 +61,7 @@ threads
         impossible options.
     """
     _check("direction", direction, DIRECTIONS)
-    _check("method", method, get_args(MapKind))
+    _check("method", method, METHODS)
     options = Options.checked(
         metric=metric,
         drop_invalid=drop_invalid,
@@ -88,18 +81,34 @@ threads
         plan = FoldPlan.seeded(population.kept, options.seed)
         moments = population_moments(population, plan)
         scatter = total(moments).scatter()
-        penalty = None
-        if method == "linear":
+        recipe = Recipe("orthogonal")
+        if method != "orthogonal":
             folds = judged_folds(population, plan, moments, row_spaces(scatter))
-            penalty = PENALTIES[folds.penalties()[direction]]
-        affine = _fit(scatter if direction == "a_to_b" else scatter.swapped(), penalty)
+            recipe = recipes_of(folds, direction, [method]).recipes[method]
+        return fitted_map(population, scatter, direction, recipe)
+
+
+def fitted_map(
+    population: Population, scatter: Scatter, direction: Direction, recipe: Recipe
+) -> FittedMap:
+    """Return the map of a direction, fitted to the sums over all rows, as it is used."""
+    scans = population.scan.a, population.scan.b
+    source, target = scans if direction == "a_to_b" else scans[::-1]
+    affine = fit_affine(scatter if direction == "a_to_b" else scatter.swapped(), recipe)
+    factors = None
+    if recipe.rank is not None:
+        u, s, vt = thin_svd(affine.matrix)
+        factors = u[:, : recipe.rank] * s[: recipe.rank], vt[: recipe.rank]
     return FittedMap(
         affine=affine,
-        metric=options.metric,
-        scale=population.scan.a.preparation.scale,
+        metric=population.options.metric,
+        scale=source.preparation.scale,
         direction=direction,
-        method=method,
+        method=recipe.method,
         rows=population.n,
+        norms=(source.norm_min, source.norm_max),
+        unit=population.options.metric is Metric.COSINE and target.normalized,
+        factors=factors,
     )
 
 
@@ -108,22 +117,3 @@ def _check(name: str, value: str, known: tuple[str, ...]) -> None:
         raise UsageError(
             f"{name}={value!r}: expected {' or '.join(known)}{did_you_mean(str(value), known)}"
         )
-
-
-def _fit(scatter: Scatter, penalty: float | None) -> AffineMap:
-    """Return the map x -> y of the rows themselves: orthogonal, or ridge where a penalty is given.
-
-    It is fitted in the spaces that the rows span, as the audit's maps are.
-    """
-    space_x, space_y = row_spaces(scatter)
-    inside = within(scatter, space_x, space_y)
-    if penalty is None:
-        fitted, _ = fit_orthogonal(inside)
-    else:
-        fitted = RidgePath.of(inside, *np.linalg.eigh(inside.xx), space_x.dim).fit(penalty)
-    return replace(
-        fitted,
-        matrix=space_x.spread(space_y.spread(fitted.matrix).T).T,
-        mean_x=scatter.mean_x,
-        mean_y=scatter.mean_y,
-    )

@@ -40,6 +40,20 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+class Document(Value):
+    """A whole result, that can be written as JSON."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types, numbers rounded to 6 significant digits."""
+        found = _rounded(self.model_dump(mode="json"))
+        assert isinstance(found, dict)
+        return found
+
+    def to_json(self, indent: int | None = 2) -> str:
+        """Return the JSON document; NaN cannot occur in it."""
+        return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
+
+
 ALLOWED: dict[str, tuple[Callable[[float], bool], str]] = {
     "min_recall": (lambda share: 0 < share <= 1, "above 0 and at most 1"),
     "min_aligned_recall": (lambda share: 0 < share <= 1, "above 0 and at most 1"),
@@ -275,7 +289,7 @@ class Projection(Value):
 
 
 class Recommendation(Value):
-    """What to do next; the lines of ``commands`` run in a shell as printed, of ``python`` there."""
+    """What to do next; the lines of ``commands`` run in a shell, in their order, as printed."""
 
     action: str
     map: Literal["orthogonal", "linear"] | None = None
@@ -283,7 +297,6 @@ class Recommendation(Value):
     grade: Literal["excellent", "good", "fair"] | None = None
     expected_recall: float | None = None
     commands: list[str] = []
-    python: list[str] = []
 
 
 class Finding(Value):
@@ -347,7 +360,7 @@ class WorstRow(Value):
     recall_b_to_a_mapped: float | None = None
 
 
-class Audit(Value):
+class Audit(Document):
     """The whole result of one comparison."""
 
     schema_version: str = SCHEMA_VERSION
@@ -394,16 +407,6 @@ class Audit(Value):
         from embaudit.report import notebook
 
         return notebook.render(self)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain JSON types, numbers rounded to 6 significant digits."""
-        rounded = _rounded(self.model_dump(mode="json"))
-        assert isinstance(rounded, dict)
-        return rounded
-
-    def to_json(self, indent: int | None = 2) -> str:
-        """Return the JSON document; NaN cannot occur in it."""
-        return json.dumps(self.to_dict(), indent=indent, allow_nan=False, ensure_ascii=False)
 
     def exit_code(self, require: Requirement | None = None) -> Literal[0, 1, 3]:
         """Return the gate's answer.

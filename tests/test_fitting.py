@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import oracles
 import pytest
-from commands import run_code
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import embaudit
-from benchmarks.pairs import SAMPLE_DATA, load
+from benchmarks.pairs import load
 from embaudit.errors import InputError, UsageError
 
 SETS = load()
@@ -136,42 +135,6 @@ def test_what_float32_cannot_hold_is_refused():
         fitted.transform(a * 1e35)
 
 
-def test_joined_rows_leave_out_what_the_audit_left_out(tmp_path):
-    a = SETS["minilm"].astype(np.float32)
-    a[3, 5] = np.nan
-    for name, x in (("a", a), ("b", SETS["lsa"].astype(np.float32))):
-        np.save(tmp_path / f"{name}.npy", x)
-    paths = [str(tmp_path / f"{name}.npy") for name in "ab"]
-    advice = embaudit.compare(*paths, drop_invalid=True).recommendation
-    done = run_code("\n".join(advice.python), cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    joined = np.load(tmp_path / "joined.npy")
-    assert joined.shape == (1999, 768)
-    assert np.isfinite(joined).all()
-
-
 def test_a_map_needs_rows():
     with pytest.raises(InputError, match="5 distinct paired rows; a map needs at least 8"):
         embaudit.fit_map(rows(5), rows(5, seed=1))
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "options", "check"),
-    [
-        ("w2v_seed1.npy", "w2v_seed2.npy", {}, "assert mapped.shape == (10, 128)"),
-        ("w2v_seed1.npy", "w2v_seed2.npy", {"metric": "euclidean", "seed": 3}, "mapped"),
-        ("minilm.npy", "lsa.npy", {}, "assert np.load('joined.npy').shape == (2000, 768)"),
-        ("minilm.parquet", "minilm_ft120.parquet", {"on": "id"}, "mapped"),
-    ],
-)
-def test_the_lines_that_an_audit_prints_run(tmp_path, a, b, options, check):
-    for name in (a, b):
-        (tmp_path / name).write_bytes((SAMPLE_DATA / name).read_bytes())
-    a, b = (str(tmp_path / name) for name in (a, b))
-    advice = embaudit.compare(a, b, **options).recommendation
-    done = run_code("\n".join([*advice.python, check]), cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-def test_arrays_have_no_lines_to_print():
-    assert embaudit.compare(SETS["w2v_seed1"], SETS["w2v_seed2"]).recommendation.python == []

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 import embaudit
 from embaudit.data import reordered as reordering
+from embaudit.data import spool
 from embaudit.data.embedding_set import ArraySet
 from embaudit.data.ids import IdNames, Ids, KeyKind, check_texts, hash_texts, match
 from embaudit.data.join import pair_by_id
@@ -113,7 +114,7 @@ def test_a_spooled_set_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def test_a_full_disk_is_refused_before_anything_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(reordering, "SPACE_MARGIN", 1 << 62)
+    monkeypatch.setattr(spool, "SPACE_MARGIN", 1 << 62)
     with pytest.raises(InputError, match="TMPDIR") as caught:
         reordering.reordered(ArraySet(VECTORS, "b.npy"), RANDOM.permutation(ROWS))
     assert str(caught.value).startswith("b.npy: joining needs")

@@ -1,11 +1,9 @@
 """The report where an Audit shows itself: as HTML in a notebook, with rich at a prompt."""
 
-import ast
 import io
 import json
 import re
 import shlex
-import textwrap
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -262,11 +260,10 @@ def test_findings_are_listed_under_their_severity():
     assert "Findings" not in parsed(sample_audit(Verdict.SAFE)).text()
 
 
-def test_commands_and_code_can_be_copied():
+def test_commands_can_be_copied():
     commands = ["embaudit compare 'a b.npy' b.npy --quiet", "embaudit compare b.npy c.npy"]
-    code = ["import embaudit", "for x in (1 < 2,):", "    x"]
-    blocks = [block.text() for block in parsed(advised(commands=commands, python=code)).all("pre")]
-    assert blocks == [*commands, "\n".join(code)]
+    blocks = [block.text() for block in parsed(advised(commands=commands)).all("pre")]
+    assert blocks == commands
     assert parsed(advised()).all("pre") == []
 
 
@@ -277,12 +274,12 @@ def test_text_from_outside_is_only_text():
         b=side(HOSTILE, 384, normalized=True),
         summary=HOSTILE,
         findings=[Finding(id="f", severity="error", message=HOSTILE)],
-        recommendation=Recommendation(action=HOSTILE, commands=[HOSTILE], python=[HOSTILE]),
+        recommendation=Recommendation(action=HOSTILE, commands=[HOSTILE]),
     )
     audit = changed(audit, "recall.a_to_b.raw", value=None, reason=HOSTILE)
     frame = parsed(audit)
     assert {element.name for element in frame.all()} <= TAGS
-    assert frame.text().count(printable(HOSTILE)) == 7
+    assert frame.text().count(printable(HOSTILE)) == 6
     assert rows(audit)["recall.a_to_b.raw"].attributes["title"] == printable(HOSTILE)
     assert all(character.isprintable() for character in render(audit).replace("\n", ""))
 
@@ -337,21 +334,6 @@ def test_rich_folds_a_command_so_that_a_shell_still_reads_it(width):
     assert shlex.split(folded.replace("\\\n", "")) == shlex.split(command)
     for option in ("--metric euclidean", "--k 20", "--max-queries 4096"):
         assert option in folded
-
-
-@pytest.mark.parametrize("width", [72, 80, 200])
-def test_rich_folds_python_so_that_it_still_runs(width):
-    code = [
-        "import embaudit",
-        "to_b = embaudit.fit_map(",
-        "    'old index/vectors of a model.npy',",
-        ")",
-        "queries = embaudit.open_set('old index/a.npy').take(range(10))  # vectors of the model",
-        "mapped = to_b.transform(queries) if 'a  b' else [query for query in queries if 'c d']",
-    ]
-    text = printed(advised(python=code), width)
-    read = ast.parse(textwrap.dedent("    " + text[text.index("import embaudit") :]))
-    assert ast.dump(read) == ast.dump(ast.parse("\n".join(code)))
 
 
 @pytest.mark.parametrize("width", [20, 40, 71])

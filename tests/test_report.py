@@ -235,14 +235,6 @@ def test_recalls_at_other_k_stand_beside_those_that_decide(count, intervals):
     assert "Other k" not in shown(audit)
 
 
-def test_python_lines_stay_as_they_are():
-    lines = ["import embaudit", "to_b = embaudit.fit_map(", f"    {'a' * 90!r},", ")"]
-    advice = Recommendation(action="fit", python=lines)
-    printed = shown(sample_audit(Verdict.ALIGN, recommendation=advice)).splitlines()
-    start = printed.index("  In Python:") + 2
-    assert [line[4:] for line in printed[start:]] == lines
-
-
 def test_commands_stay_on_one_line():
     audit = sample_audit(Verdict.ALIGN)
     (command,) = audit.recommendation.commands

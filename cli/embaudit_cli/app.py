@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from embaudit.version import __version__
-from embaudit_cli.compare import EPILOG, compare
+from embaudit_cli import align, apply, compare, concat, verify
 from embaudit_cli.failures import OneLineErrors
 from embaudit_cli.options import NO_VALUE
 
@@ -44,4 +44,8 @@ def embaudit(
     """Say, with evidence, whether the vectors of two embedding files may be compared."""
 
 
-app.command(epilog=EPILOG)(compare)
+app.command(epilog=compare.EPILOG)(compare.compare)
+app.command(epilog=align.EPILOG)(align.align)
+app.command(epilog=apply.EPILOG)(apply.apply)
+app.command(epilog=concat.EPILOG)(concat.concat)
+app.command(epilog=verify.EPILOG)(verify.verify)

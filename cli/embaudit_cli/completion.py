@@ -26,5 +26,26 @@ def outputs(incomplete: str) -> list[str]:
     return _beginning(incomplete, [f"{name}=" for name in FORMATS])
 
 
+def directions(incomplete: str) -> list[str]:
+    """Return the directions of a map that begin with what has been typed."""
+    from embaudit.datatypes import DIRECTIONS
+
+    return _beginning(incomplete, list(DIRECTIONS))
+
+
+def methods(incomplete: str) -> list[str]:
+    """Return the kinds of map that begin with what has been typed."""
+    from embaudit.datatypes import METHODS
+
+    return _beginning(incomplete, ["auto", *METHODS])
+
+
+def dtypes(incomplete: str) -> list[str]:
+    """Return the types of numbers that vectors are written in."""
+    from embaudit.data.vector_files import DTYPES
+
+    return _beginning(incomplete, list(DTYPES))
+
+
 def _beginning(incomplete: str, words: list[str]) -> list[str]:
     return [word for word in words if word.startswith(incomplete)]

@@ -10,6 +10,8 @@ from embaudit.report.formats import FORMATS
 from embaudit_cli import completion
 
 ROWS = "Rows"
+MAP = "Map"
+JOINED = "Joined rows"
 SEARCH = "Search"
 EVIDENCE = "More evidence"
 GATE = "Gate"
@@ -278,5 +280,131 @@ Verbose: TypeAlias = Annotated[
         metavar=NO_VALUE,
         help="Report every measure; JSON always holds them all.",
         rich_help_panel=OUTPUT,
+    ),
+]
+
+MapOutput: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="MAP",
+        help="Where the map goes: a .safetensors file.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+MapDirection: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="DIRECTION",
+        help="a_to_b takes A's vectors into B's space, b_to_a B's into A's.",
+        autocompletion=completion.directions,
+        rich_help_panel=MAP,
+    ),
+]
+MapMethod: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="orthogonal, low-rank, linear, or auto: the simplest within 0.02 of the best.",
+        autocompletion=completion.methods,
+        rich_help_panel=MAP,
+    ),
+]
+Force: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        metavar=NO_VALUE,
+        help="Write the map even where it does not help.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Overwrite: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        metavar=NO_VALUE,
+        help="Replace the output where it exists.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+OneK: TypeAlias = Annotated[
+    int,
+    typer.Option("--k", metavar="N", help="Neighbours of a query.", rich_help_panel=SEARCH),
+]
+QuietMap: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--quiet",
+        "-q",
+        metavar=NO_VALUE,
+        help="Print one line at most, without progress; JSON stays whole.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+MapFile: TypeAlias = Annotated[
+    str, typer.Argument(metavar="MAP", help="A map that embaudit align has written.")
+]
+Mapped: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="A", help="Vectors of the model that the map comes from, in any format."
+    ),
+]
+VectorOutput: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Where the mapped vectors go: .npy, or .parquet with ids and other columns.",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Dtype: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="TYPE",
+        help="Numbers of the output: float32 or float16.",
+        autocompletion=completion.dtypes,
+        rich_help_panel=OUTPUT,
+    ),
+]
+
+Sets: TypeAlias = Annotated[
+    list[str],
+    typer.Argument(metavar="A B [C ...]", help="Sets of the same items, in any format."),
+]
+Weights: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="W,W",
+        help="Share of each set in a similarity; equal by default. auto: by --labels.",
+        rich_help_panel=JOINED,
+    ),
+]
+Dim: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        metavar="D",
+        help="Reduce the joined rows to so many dimensions by principal components.",
+        rich_help_panel=JOINED,
+    ),
+]
+Labels: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Column of A: do the joined rows tell its values better than each set alone?",
+        rich_help_panel=JOINED,
+    ),
+]
+Ids: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Ids of a set's rows: text, a line each, or .npy; once for each set, in order.",
+        rich_help_panel=ROWS,
     ),
 ]

@@ -133,6 +133,9 @@ def with_progress(work: Callable[[Progress | None], T], *, quiet: bool, verbose:
 
     Where nobody can, `verbose` still announces long work.
     """
+    from embaudit.stats.allocation import return_large_arrays
+
+    return_large_arrays()
     if not quiet and _is_visible():
         with TerminalProgress() as progress:
             return in_background(lambda: work(progress))

@@ -9,6 +9,11 @@ from embaudit.advice.context import Context, Request
 from embaudit.result import Policy
 from embaudit.stages.options import Options
 
+MAP, MAPPED, JOINED = "map.safetensors", "mapped.npy", "joined.npy"
+"""What the commands write."""
+EVIDENCE_ONLY = ("queries_a", "queries_b")
+"""Inputs of an audit that a map is not fitted on."""
+
 
 def repeat(context: Context, **changes: str | int | None) -> list[str]:
     """Return the compare command that reaches the same verdict, fit for a shell.
@@ -35,11 +40,59 @@ def repeat(context: Context, **changes: str | int | None) -> list[str]:
         **options.policy.model_dump(),
         **changes,
     }
-    for name, value in {**inputs(context.request, options), **_worth_saying(searched)}.items():
+    words += _options({**inputs(context.request, options), **_worth_saying(searched)})
+    return [shlex.join([*words, "--quiet"])]
+
+
+def align(context: Context, direction: str, method: str) -> list[str]:
+    """Return the commands that fit a map, and carry its source's vectors over; fit for a shell.
+
+    Returns
+    -------
+    list of str
+        None for inputs that no command can name, as arrays in memory.
+    """
+    if context.request is None:
+        return []
+    given = inputs(context.request, context.options)
+    fitted_with = {name: value for name, value in given.items() if name not in EVIDENCE_ONLY}
+    policy = _worth_saying({"k": str(context.options.k), **_gate(context.options.policy)})
+    fit = ["embaudit", "align", context.a.uri, context.b.uri, "--method", method]
+    fit += _options({"direction": direction} if direction != "a_to_b" else {})
+    fit += [*_options({**fitted_with, **policy}), "-o", MAP]
+    source = context.a.uri if direction[0] == "a" else context.b.uri
+    carry = ["embaudit", "apply", MAP, source]
+    carry += _options(_worth_saying({"column": context.request.column}))
+    return [shlex.join(fit), shlex.join([*carry, "-o", MAPPED])]
+
+
+def concat(context: Context) -> list[str]:
+    """Return the command that writes both sides' vectors as one; none for arrays in memory."""
+    if context.request is None:
+        return []
+    given = inputs(context.request, context.options)
+    shared = ("on", "by_row", "column", "drop_invalid", "metric", "seed")
+    words = ["embaudit", "concat", context.a.uri, context.b.uri]
+    words += _options({name: given[name] for name in shared if name in given})
+    for name in ("ids_a", "ids_b"):
+        if name in given:
+            words += ["--ids", str(given[name])]
+    return [shlex.join([*words, "-o", JOINED])]
+
+
+def _gate(policy: Policy) -> dict[str, object]:
+    """Return what of a policy decides whether a map helps."""
+    return {name: getattr(policy, name) for name in ("min_aligned_recall", "confidence")}
+
+
+def _options(given: Mapping[str, object]) -> list[str]:
+    """Return options as words of a command; a switch has no value."""
+    words = []
+    for name, value in given.items():
         words.append(f"--{name.replace('_', '-')}")
         if value is not True:
             words.append(str(value))
-    return [shlex.join([*words, "--quiet"])]
+    return words
 
 
 def inputs(request: Request, options: Options) -> dict[str, object]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from embaudit.advice import snippet
 from embaudit.advice.causes.enough_rows import rows_to_fit
-from embaudit.advice.command import repeat
+from embaudit.advice.command import align, concat, repeat
 from embaudit.advice.context import Context, stored_recalls
 from embaudit.datatypes import DIRECTIONS, Verdict
 from embaudit.measures.order import Order
@@ -56,7 +55,7 @@ def _compare_directly(context: Context) -> Recommendation:
     recalls = stored_recalls(context.lasting) if len(context.lasting.mixed) == 2 else []
     return Recommendation(
         action="Compare the vectors directly and mix them in one index."
-        + _below(commands, "keeps it so"),
+        + _below(commands, "keeps it so in CI"),
         expected_recall=min((recall.plain.value for recall in recalls), default=None),
         commands=commands,
     )
@@ -64,7 +63,7 @@ def _compare_directly(context: Context) -> Recommendation:
 
 def _below(commands: list[str], does: str) -> str:
     """Return the sentence about a command, where there is one: arrays in memory have none."""
-    return f" The command below {does} in CI." if commands else ""
+    return f" The command below {does}." if commands else ""
 
 
 def _accept_the_loss(context: Context) -> Recommendation:
@@ -81,7 +80,7 @@ def _accept_the_loss(context: Context) -> Recommendation:
     commands = repeat(context, require="degraded", sample=None)
     return Recommendation(
         action="Compare directly if the loss is acceptable, else store more precise vectors; a map "
-        "would not help." + _below(commands, "accepts the loss"),
+        "would not help." + _below(commands, "accepts the loss in CI"),
         expected_recall=min(recall.plain.value for recall in raw),
         commands=commands,
     )
@@ -93,18 +92,18 @@ def _fit_a_map(context: Context) -> Recommendation:
     both = len(context.decision.chosen or {}) == 2
     target = "the other side's index" if both else f"{direction[-1].upper()}'s index"
     article = "an" if kind == "orthogonal" else "a"
-    commands = repeat(context, require="align", sample=None)
+    fit = align(context, direction, kind)
+    commands = [*fit, *repeat(context, require="align", sample=None)]
+    below = " The commands below do it; the last one accepts a map in CI." if commands else ""
     return Recommendation.model_validate(
         {
             "action": f"Do not compare the stored vectors directly. Fit {article} {kind} map on "
-            f"paired rows and search {target} with mapped queries."
-            + _below(commands, "accepts a map"),
+            f"paired rows and search {target} with mapped queries.{below}",
             "map": kind,
             "direction": "both" if both else direction,
             "grade": grade(recall.corrected.value),
             "expected_recall": recall.plain.value,
             "commands": commands,
-            "python": snippet.fitting(context, direction, kind),
         }
     )
 
@@ -115,10 +114,11 @@ def _keep_apart(context: Context) -> Recommendation:
             action="Re-embed one side: the axes agree, so one model made both, but too little of "
             "the neighbourhoods is left."
         )
+    commands = concat(context)
     return Recommendation(
         action="Keep the two apart: search them separately and fuse the rankings, concatenate the "
-        "vectors, or re-embed everything with one model.",
-        python=snippet.concatenation(context),
+        "vectors, or re-embed everything with one model." + _below(commands, "concatenates them"),
+        commands=commands,
     )
 
 

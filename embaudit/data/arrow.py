@@ -160,6 +160,11 @@ class ArrowSet(ColumnarSet[ArrowFile]):
             raise ValueError(f"{found} of {wanted.sum()} record batches")
 
     @property
+    def decodes(self) -> bool:
+        """Whether record batches are loaded, not read in place."""
+        return self._in_place is None
+
+    @property
     def held_bytes(self) -> int:
         """Bytes of the largest record batch, decoded and as stored, where batches are loaded."""
         if self._in_place is not None:

@@ -190,21 +190,23 @@ class ColumnarSet(KeyedSet, Generic[File]):
                 found += [key_value(keys, kind, row - first) for row in rows[start:stop].tolist()]
         return found
 
-    def columns(self) -> dict[str, pa.DataType]:
-        """Return every column that holds no vectors and whose name occurs once."""
+    def fields(self) -> list[pa.Field]:
+        """Return every column whose name occurs once, in stored order, the vectors' included."""
         with self._opened() as file:
             schema = self._schema(file)
         names = list(schema.names)
-        return {
-            field.name: field.type
-            for field in schema
-            if names.count(field.name) == 1 and not is_vectors(field.type)
-        }
+        return [field for field in schema if names.count(field.name) == 1]
+
+    def columns(self) -> dict[str, pa.DataType]:
+        """Return every column that holds no vectors and whose name occurs once."""
+        return {field.name: field.type for field in self.fields() if not is_vectors(field.type)}
 
     def values(self, column: str) -> Iterator[tuple[int, pa.Array]]:
-        """Yield (first row, values) of a column, `KEY_BATCH_ROWS` at a time."""
+        """Yield (first row, values) of a column, `KEY_BATCH_ROWS` at a time, of vectors fewer."""
         with self._opened() as file:
-            yield from self._values(file, column, KEY_BATCH_ROWS, ~self._no_groups())
+            vectors = is_vectors(self._schema(file).field(column).type)
+            rows = self._batch_rows if vectors else KEY_BATCH_ROWS
+            yield from self._values(file, column, rows, ~self._no_groups())
 
     @abstractmethod
     def _opened(self) -> AbstractContextManager[File]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -41,6 +42,11 @@ class EmbeddingSet(ABC):
     def held_bytes(self) -> int:
         """Bytes of the file that are in memory while it is read, blocks handed out apart."""
         return 0
+
+    @property
+    def decodes(self) -> bool:
+        """Whether every read decodes rows, so that a copy of them is worth its room."""
+        return False
 
     @abstractmethod
     def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
@@ -89,6 +95,11 @@ class EmbeddingSet(ABC):
         """Return what makes two sets the same source (resolved path, column), None in memory."""
         return None
 
+    def files(self) -> list[Path]:
+        """Return the files that the rows are read from, resolved, in order; none in memory."""
+        identity = self.identity()
+        return [] if identity is None else [Path(identity[0])]
+
 
 class ArraySet(EmbeddingSet):
     """A set over an array already in memory (or memory-mapped by the caller)."""
@@ -116,6 +127,10 @@ class ArraySet(EmbeddingSet):
         """Return the address of the memory, so that one array passed twice is recognised."""
         layout = self._array.__array_interface__
         return ("memory", str(layout["data"][0]), str(layout["shape"]), str(layout["strides"]))
+
+    def files(self) -> list[Path]:
+        """Return none: the rows are in memory."""
+        return []
 
 
 def check_array(shape: tuple[int, ...], dtype: np.dtype[np.generic], uri: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from embaudit.data.decoded import decoded_once
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.id_files import IdSource, read_ids
 from embaudit.data.ids import Ids, Matches, match
@@ -43,10 +44,22 @@ def open_pair(
     """
     set_a, set_b = open_set(a, column=column), open_set(b, column=column)
     if on is None and ids_a is None and ids_b is None:
-        return pair_by_row(set_a, set_b, check_order=not by_row, sample=sample, seed=seed)
-    if by_row:
+        pair = pair_by_row(set_a, set_b, check_order=not by_row, sample=sample, seed=seed)
+    elif by_row:
         raise UsageError("--by-row contradicts --on, --ids-a and --ids-b; leave one out")
-    return pair_by_id(set_a, set_b, on=on, ids_a=ids_a, ids_b=ids_b, sample=sample, seed=seed)
+    else:
+        pair = pair_by_id(set_a, set_b, on=on, ids_a=ids_a, ids_b=ids_b, sample=sample, seed=seed)
+    return _decoded_once(pair)
+
+
+def _decoded_once(pair: Pair) -> Pair:
+    """Return the pair with sets that no later pass decodes again; a sample is read as it is."""
+    sides = pair.a, pair.b
+    if pair.sampled_of is not None or not any(side.decodes for side in sides):
+        return pair
+    return replace(
+        pair, a=decoded_once(pair.a), b=decoded_once(pair.b), stored=pair.stored or sides
+    )
 
 
 def pair_by_row(
@@ -120,8 +133,8 @@ def pair_by_id(
     InputError
         For ids that are missing, null, repeated, of different types or without a common one.
     """
-    keys_a = _ids_of(a, on, ids_a, "--ids-a")
-    keys_b = _ids_of(b, on, ids_b, "--ids-b")
+    keys_a = ids_of(a, on, ids_a, "--ids-a")
+    keys_b = ids_of(b, on, ids_b, "--ids-b")
     matches = match(keys_a, keys_b)
     names = keys_a.names
     # The hashes have served, and a copied set needs the memory.
@@ -153,7 +166,16 @@ def _drawn(rows: int, sample: int | None, seed: int) -> Rows | None:
     return np.sort(generator.choice(rows, sample, replace=False, shuffle=False))
 
 
-def _ids_of(source: EmbeddingSet, on: str | None, ids: IdSource | None, option: str) -> Ids:
+def ids_of(source: EmbeddingSet, on: str | None, ids: IdSource | None, option: str) -> Ids:
+    """Return the ids of a set: those that are given, else those in a column of it.
+
+    Raises
+    ------
+    UsageError
+        When there are neither; `option` is what would give them.
+    InputError
+        For ids that are missing, null or of a type that suits none.
+    """
     if ids is not None:
         return read_ids(ids, source.rows, source.uri)
     if on is None:

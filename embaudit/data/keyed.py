@@ -19,12 +19,25 @@ DECODER_BYTES = 96 << 20
 
 
 class KeyedSet(EmbeddingSet):
-    """Vectors stored beside scalar columns."""
+    """Vectors stored beside scalar columns.
+
+    Attributes
+    ----------
+    column : str
+        Name of the vector column.
+    """
+
+    column: str
 
     @property
     def held_bytes(self) -> int:
         """Bytes that decoding takes, from above: pages, batches ahead, the library's pool."""
         return DECODER_BYTES
+
+    @property
+    def decodes(self) -> bool:
+        """Whether every read decodes rows."""
+        return True
 
     @abstractmethod
     def identity(self) -> tuple[str, ...]:
@@ -68,12 +81,16 @@ class KeyedSet(EmbeddingSet):
         """Return the value of one row of a column that `key_hashes` accepted."""
 
     @abstractmethod
+    def fields(self) -> list[pa.Field]:
+        """Return every column whose name occurs once, in stored order, the vectors' included."""
+
+    @abstractmethod
     def columns(self) -> dict[str, pa.DataType]:
-        """Return every column beside the vectors and its type, in stored order."""
+        """Return every column that holds no vectors and its type, in stored order."""
 
     @abstractmethod
     def values(self, column: str) -> Iterator[tuple[int, pa.Array]]:
-        """Yield (first row, values) of one of `columns`, block by block, every row once."""
+        """Yield (first row, values) of one of `fields`, block by block, every row once."""
 
 
 def repeats(hashes: KeyHashes) -> bool:

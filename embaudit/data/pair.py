@@ -24,7 +24,7 @@ class Pair:
     ids : IdNames or None
         The ids of the first set as it was.
     stored : (EmbeddingSet, EmbeddingSet) or None
-        The sets as they were, where `matches` says how they have changed.
+        The sets as they were, where `a` and `b` are others: joined, drawn from or decoded.
     by : "row" or "id"
         What rows were paired by.
     sampled_of : int or None

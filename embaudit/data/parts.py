@@ -104,6 +104,10 @@ class PartsSet(KeyedSet):
         """Return the resolved paths of the parts, as one text, and the column."""
         return (os.pathsep.join(part.identity()[0] for part in self._parts), self.column)
 
+    def files(self) -> list[Path]:
+        """Return the parts."""
+        return [path for part in self._parts for path in part.files()]
+
     def key_columns(self) -> dict[str, KeyKind]:
         """Return the integer, text and binary columns that every part has."""
         others = [part.key_columns() for part in self._parts[1:]]
@@ -143,8 +147,17 @@ class PartsSet(KeyedSet):
         index, within = self._locate(row)
         return self._parts[index].key_at(column, within)
 
-    def columns(self) -> dict[str, pa.DataType]:
+    def fields(self) -> list[pa.Field]:
         """Return the columns that every part has with one type."""
+        others = [{field.name: field.type for field in part.fields()} for part in self._parts[1:]]
+        return [
+            field
+            for field in self._parts[0].fields()
+            if all(kinds.get(field.name) == field.type for kinds in others)
+        ]
+
+    def columns(self) -> dict[str, pa.DataType]:
+        """Return the columns without vectors that every part has with one type."""
         others = [part.columns() for part in self._parts[1:]]
         return {
             column: kind

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-import weakref
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from embaudit.data.buffers import BufferRing, recut
 from embaudit.data.embedding_set import ArraySet, EmbeddingSet
-from embaudit.data.files import FileStamp
-from embaudit.data.raw_layouts import RawMatrix, RowMajor
+from embaudit.data.spool import SPACE_MARGIN, Spool, room_for
 from embaudit.datatypes import Rows, Span, Stored
 from embaudit.errors import InputError
 
-SPACE_MARGIN = 64 << 20
-"""Room left on the disk beside a spooled set."""
 HELD_BYTES = 64 << 20
 """A sample of at most this size is read once and held."""
 
@@ -78,6 +72,11 @@ class SelectedSet(EmbeddingSet):
         """Bytes that the source holds."""
         return self._source.held_bytes
 
+    @property
+    def decodes(self) -> bool:
+        """Whether the source decodes."""
+        return self._source.decodes
+
     def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
         """Yield the selected rows of each span from `slots` reused buffers."""
         ring = BufferRing(spans, slots, self.dim, self.dtype)
@@ -97,9 +96,6 @@ class SelectedSet(EmbeddingSet):
 class SpooledSet(EmbeddingSet):
     """Rows of a set in any order, copied once to a temporary file.
 
-    The file has no name where the system allows it, so that it vanishes with the process however
-    that ends.
-
     Parameters
     ----------
     source : EmbeddingSet
@@ -110,34 +106,24 @@ class SpooledSet(EmbeddingSet):
     def __init__(self, source: EmbeddingSet, rows: Rows) -> None:
         self.uri, self.dim, self.dtype = source.uri, source.dim, source.dtype
         self.rows = len(rows)
-        row_bytes = self.dim * self.dtype.itemsize
-        _require_room(self.uri, self.rows * row_bytes)
-        self._file = tempfile.TemporaryFile(prefix="embaudit-", buffering=0)  # noqa: SIM115
-        weakref.finalize(self, self._file.close)
-        self._file.truncate(self.rows * row_bytes)
-        self._spool(source, rows, row_bytes)
-        stamp = FileStamp(Path(tempfile.gettempdir()), self.uri, 0, 0)
-        self._layout = RowMajor(RawMatrix(self.rows, self.dim, self.dtype), stamp)
-
-    def _spool(self, source: EmbeddingSet, rows: Rows, row_bytes: int) -> None:
-        """Write every row of the source at its place; neighbours in one write."""
+        _require_room(self.uri, self.rows * self.dim * self.dtype.itemsize)
+        self._spool = Spool(self.uri, self.rows, self.dim, self.dtype)
+        # Every row of the source is written at its place; neighbours in one write.
         targets = np.argsort(rows, kind="stable")
         for positions, block in source.gather(rows[targets]):
             places = targets[positions]
             order = np.argsort(places)
             places, data = places[order], block[order]
             for offset, length in _runs(places):
-                self._file.seek(int(places[offset]) * row_bytes)
-                self._file.write(data[offset : offset + length].data)
+                self._spool.write(int(places[offset]), data[offset : offset + length])
 
     def blocks(self, spans: Sequence[Span], slots: int = 1) -> Iterator[Stored]:
         """Yield the rows of each span from `slots` reused buffers."""
-        # A generator of its own: it keeps this set, and so the file, while rows are drawn.
-        yield from self._layout.blocks(self._file, spans, slots)
+        return self._spool.blocks(spans, slots)
 
     def gather(self, rows: Rows) -> Iterator[tuple[slice, Stored]]:
         """Yield rows by blocks."""
-        yield from self._layout.gather(self._file, rows)
+        return self._spool.gather(rows)
 
 
 def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
@@ -148,10 +134,9 @@ def _runs(rows: Rows) -> Iterator[tuple[int, int]]:
 
 
 def _require_room(uri: str, size: int) -> None:
-    folder = tempfile.gettempdir()
-    free = shutil.disk_usage(folder).free
-    if free < size + SPACE_MARGIN:
+    there, free = room_for(size)
+    if not there:
         raise InputError(
-            f"{uri}: joining needs {size + SPACE_MARGIN:,} bytes in {folder} and {free:,} are "
-            "free; free some or set TMPDIR to a folder with room"
+            f"{uri}: joining needs {size + SPACE_MARGIN:,} bytes in {tempfile.gettempdir()} and "
+            f"{free:,} are free; free some or set TMPDIR to a folder with room"
         )

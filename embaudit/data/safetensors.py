@@ -61,6 +61,23 @@ class Tensor:
         return Member(self.shape, np.dtype(stored).name)
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a file says of itself.
+
+    Attributes
+    ----------
+    tensors : dict of name to Tensor
+    offset : int
+        Byte at which their data start.
+    metadata : dict of str to str
+    """
+
+    tensors: dict[str, Tensor]
+    offset: int
+    metadata: dict[str, str]
+
+
 class Bfloat16(RowMajor):
     """Rows of bfloat16, widened to float32: the upper half of its bits, hence exact."""
 
@@ -89,7 +106,8 @@ def open_file(path: Path, uri: str, column: str | None = None) -> EmbeddingSet:
     """
     stamp = FileStamp.of(path, uri)
     with stamp.reading("safetensors"), FileIO(stamp.path) as file:
-        tensors, offset = _read_header(file, stamp)
+        header = read_header(file, stamp)
+    tensors = header.tensors
     members = {name: tensor.as_member() for name, tensor in tensors.items()}
     name = choose_member(members, column, "tensor", uri)
     tensor = tensors[name]
@@ -101,13 +119,19 @@ def open_file(path: Path, uri: str, column: str | None = None) -> EmbeddingSet:
     stored = np.dtype(DTYPES[tensor.dtype])
     check_array(tensor.shape, np.dtype(members[name].dtype), uri)
     rows, dim = tensor.shape
-    matrix = RawMatrix(rows, dim, stored, offset=offset + tensor.start)
+    matrix = RawMatrix(rows, dim, stored, offset=header.offset + tensor.start)
     layout = Bfloat16 if tensor.dtype == "BF16" else RowMajor
     return RawSet(stamp, layout(matrix, stamp), "safetensors", name)
 
 
-def _read_header(file: FileIO, stamp: FileStamp) -> tuple[dict[str, Tensor], int]:
-    """Return the tensors and the byte at which their data start."""
+def read_header(file: FileIO, stamp: FileStamp) -> Header:
+    """Read the header of a file that is positioned at its start, and hold it against its size.
+
+    Raises
+    ------
+    InputError
+        For a file that is damaged or of another format.
+    """
     length = int.from_bytes(file.read(LENGTH_BYTES), "little")
     offset = LENGTH_BYTES + length
     if offset > stamp.size:
@@ -123,7 +147,7 @@ def _read_header(file: FileIO, stamp: FileStamp) -> tuple[dict[str, Tensor], int
     text = file.read(length)
     try:
         fields = json.loads(text, object_pairs_hook=_unique)
-        fields.pop("__metadata__", None)
+        metadata = _metadata(fields.pop("__metadata__", None))
         tensors = {str(name): _tensor(entry) for name, entry in fields.items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise InputError(
@@ -131,7 +155,14 @@ def _read_header(file: FileIO, stamp: FileStamp) -> tuple[dict[str, Tensor], int
             "save the vectors again with save_file"
         ) from None
     _check_extent(tensors, stamp, held=stamp.size - offset)
-    return tensors, offset
+    return Header(tensors, offset, metadata)
+
+
+def _metadata(found: object) -> dict[str, str]:
+    """Return the texts among the metadata: nothing else belongs there."""
+    if not isinstance(found, dict):
+        return {}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embaudit.data.embedding_set import check_array
-from embaudit.datatypes import Direction, Metric, Stored
+from embaudit.datatypes import Direction, Mask, Matrix, Method, Metric, Stored
 from embaudit.errors import InputError
 from embaudit.maps.affine import AffineMap
-from embaudit.stats.prepare import prepare
+from embaudit.stats.prepare import Preparation, mean_dominates, prepare, unit_rows
+
+CACHED_BYTES = 4 << 20
+"""Rows that go through every step of a map together."""
 
 
 @dataclass(frozen=True)
@@ -27,23 +30,37 @@ class FittedMap:
     scale : float
         Multiplies rows under dot and euclidean before they are mapped, and divides the result.
     direction : "a_to_b" or "b_to_a"
-    method : "orthogonal" or "linear"
+    method : "orthogonal", "low-rank" or "linear"
     rows : int
         Rows it was fitted on.
+    norms : (float, float)
+        Smallest and largest norm of the source rows, as stored.
+    unit : bool
+        Mapped rows get length 1, as the target's rows have; under cosine only.
+    factors : (float64 array, float64 array) or None
+        Of a low-rank map: shapes (p, r) and (r, q), their product is the map's matrix.
     """
 
     affine: AffineMap
     metric: Metric
     scale: float
     direction: Direction
-    method: str
+    method: Method
     rows: int
+    norms: tuple[float, float]
+    unit: bool = False
+    factors: tuple[Matrix, Matrix] | None = None
 
     @property
     def dims(self) -> tuple[int, int]:
         """Dimensions of what goes in and of what comes out."""
         p, q = self.affine.matrix.shape
         return p, q
+
+    @property
+    def rank(self) -> int | None:
+        """Rank of a low-rank map."""
+        return None if self.factors is None else self.factors[0].shape[1]
 
     def transform(self, rows: Stored) -> NDArray[np.float32]:
         """Map rows of the source model into the target model's space.
@@ -56,7 +73,8 @@ class FittedMap:
         Returns
         -------
         float32 array, shape (m, q)
-            Search the target's index with them, in the same metric.
+            Search the target's index with them, in the same metric. Under cosine a zero row stays
+            zero: it has no direction.
 
         Raises
         ------
@@ -70,7 +88,91 @@ class FittedMap:
             raise InputError(f"<rows>: dimension {rows.shape[1]}; the map takes {p}")
         if not np.isfinite(rows).all():
             raise InputError("<rows>: hold NaN or inf; leave those rows out")
-        mapped = self.affine.transform(prepare(rows, self.metric, self.scale)) / self.scale
+        mapped = self.exact(rows)
         if np.abs(mapped).max() > np.finfo(np.float32).max:
             raise InputError("<rows>: too large to be mapped to float32; rescale the vectors")
         return mapped.astype(np.float32)
+
+    def exact(self, rows: Stored) -> Matrix:
+        """Map finite rows, shape (m, p), in float64; `transform` for those who check."""
+        prepared = prepare(rows, self.metric, self.scale)
+        mapped = self.affine.transform(prepared) / self.scale
+        if self.unit:
+            unit_rows(mapped, out=mapped)
+        if self.metric is Metric.COSINE:
+            mapped[~prepared.any(axis=1)] = 0.0
+        return mapped
+
+
+class RowMapper:
+    """A fitted map in float32, for many rows: one product a block, within rounding of `transform`.
+
+    Used by one thread at a time.
+
+    Parameters
+    ----------
+    fitted : FittedMap
+    dtype : numpy.dtype
+        Of the rows as stored.
+    """
+
+    def __init__(self, fitted: FittedMap, dtype: np.dtype[np.generic]) -> None:
+        affine, mean = fitted.affine, fitted.affine.mean_x
+        shift = mean.astype(np.float32).astype(np.float64)
+        dominated = fitted.metric is Metric.COSINE and mean_dominates(mean, 1.0)
+        self._preparation = Preparation(
+            metric=fitted.metric,
+            scale=fitted.scale,
+            norm=1.0,
+            shift=shift,
+            precise=bool(dtype == np.float64 or dominated),
+        )
+        gain = affine.matched_scale / fitted.scale
+        offset = affine.mean_y / fitted.scale + gain * ((shift - mean) @ affine.matrix)
+        self._offset = offset.astype(np.float32)
+        factors = fitted.factors if self._pays(fitted) else None
+        first, *rest = (affine.matrix,) if factors is None else factors
+        self._matrices = [(gain * first).astype(np.float32), *(m.astype(np.float32) for m in rest)]
+        self._unit = fitted.unit
+        self._step = max(64, CACHED_BYTES // (4 * max(fitted.dims)))
+        self._prepared = np.empty((self._step, fitted.dims[0]), np.float32)
+
+    @staticmethod
+    def _pays(fitted: FittedMap) -> bool:
+        p, q = fitted.dims
+        return fitted.rank is not None and fitted.rank * (p + q) < p * q
+
+    def map(self, stored: Stored, out: NDArray[np.float32]) -> Mask:
+        """Write mapped rows into `out`, shape (m, q); mark those that are not finite, shape (m,).
+
+        Under cosine a zero row stays zero.
+        """
+        bad = np.zeros(len(stored), np.bool_)
+        for start in range(0, len(stored), self._step):
+            part = slice(start, start + self._step)
+            with np.errstate(all="ignore"):
+                bad[part] = self._map(stored[part], out[part])
+        return bad
+
+    def _map(self, stored: Stored, out: NDArray[np.float32]) -> Mask:
+        rows = self._prepared[: len(stored)]
+        self._preparation.fill(stored, rows)
+        *inner, last = self._matrices
+        for matrix in inner:
+            rows = rows @ matrix
+        np.matmul(rows, last, out=out)
+        out += self._offset
+        squares = np.einsum("ij,ij->i", out, out)
+        if self._unit:
+            np.multiply(out, (1.0 / np.sqrt(squares))[:, None], out=out)
+        bad: Mask = ~np.isfinite(squares)
+        if self._preparation.precise and self._preparation.metric is Metric.COSINE:
+            # Prepared in float64 a zero row stays one, and is mapped to where the mean goes.
+            out[~stored.any(axis=1)] = 0.0
+        if bad.any():
+            # Squares overflow long before values do; a zero row has no direction to divide by.
+            bad[bad] = ~np.isfinite(out[bad]).all(axis=1)
+            zero = np.flatnonzero(bad)[~stored[bad].any(axis=1)]
+            out[zero] = 0.0
+            bad[zero] = False
+        return bad

@@ -25,53 +25,56 @@ Spaces = tuple[RowSpace, RowSpace]
 
 @dataclass(frozen=True)
 class Fold:
-    """The sums over the rows of a fold, and over all others, made when they are asked for.
+    """The centred sums over the rows of a fold, and over all others; each is handed over once.
 
     Attributes
     ----------
     number : int
-    spaces : (RowSpace, RowSpace)
-        Everything is in their coordinates.
-    own : Moments
-    others : list of Moments
-        Emptied when they are asked for.
+    sums : dict of str to Scatter
     """
 
     number: int
-    spaces: Spaces
-    own: Moments
-    others: list[Moments]
+    sums: dict[str, Scatter]
 
     def held_out(self) -> Scatter:
-        """Return the centred sums over the rows of the fold."""
-        return within(self.own.scatter(), *self.spaces)
+        """Return the sums over the rows of the fold."""
+        return self.sums.pop("held_out")
 
     def train(self) -> Scatter:
-        """Return the centred sums over all other rows; once."""
-        everything = total(self.others)
-        self.others.clear()
-        return within(everything.scatter(), *self.spaces)
+        """Return the sums over all other rows; whoever fits may overwrite them."""
+        return self.sums.pop("train")
 
 
 def folds_of(parts: list[Moments], spaces: Spaces) -> Iterator[Fold]:
-    """Yield the folds in order; `parts` is emptied, and done folds are held as one sum.
+    """Yield the folds in order; `parts` is emptied on the way, what is done is held as one sum.
 
     Parameters
     ----------
     parts : list of Moments
         One for each fold; every fold must hold rows in the others.
     spaces : (RowSpace, RowSpace)
+        Sums are given in their coordinates.
     """
-    done: Moments | None = None
+    done: list[Moments] = []
     number = 0
     while parts:
         own = parts.pop(0)
-        others = [*([] if done is None else [done]), *parts]
+        # No name but the fold's keeps large sums while it is worked on.
+        fold = Fold(
+            number,
+            {
+                "train": within(total([*done, *parts]).scatter(), *spaces),
+                "held_out": within(own.scatter(), *spaces),
+            },
+        )
+        if done:
+            done[0].absorb(own)
+        else:
+            done.append(own)
+        del own
         if not parts:
-            done = None
-        yield Fold(number, spaces, own, others)
-        if parts:
-            done = own if done is None else total([done, own])
+            done.clear()
+        yield fold
         number += 1
 
 

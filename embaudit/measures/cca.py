@@ -57,9 +57,10 @@ def fold_cca(held_out: HeldOut) -> tuple[int, CCA] | None:
     cross = fit.cross[np.ix_(x.kept, y.kept)]
     cross /= x.deviations[:, None]
     cross /= y.deviations
-    few = x.leading(), y.leading()
-    correlations, weights = _correlations(held_out, x, y, *_canonical(cross))
-    truncated, _ = _correlations(held_out, x, y, *_canonical(cross[: few[0], : few[1]]))
+    truncated, _ = _correlations(held_out, x, y, *_canonical(cross[: x.leading(), : y.leading()]))
+    directions = _canonical(cross)
+    del cross
+    correlations, weights = _correlations(held_out, x, y, *directions)
     return held_out.n, CCA(
         float(correlations.mean()),
         float(truncated.mean()),
@@ -115,7 +116,9 @@ def _canonical(cross: Matrix) -> tuple[Matrix, Matrix]:
     v = symmetric_eigen(cross.T @ cross)[1][:, ::-1]
     u = cross @ v
     norms = np.sqrt(np.einsum("ij,ij->j", u, u))
-    return np.divide(u, norms, out=np.zeros_like(u), where=norms > 0.0), v
+    # Of no size: a column of zeros.
+    u /= np.where(norms > 0.0, norms, 1.0)
+    return u, v
 
 
 def _correlations(

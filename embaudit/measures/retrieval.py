@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -100,6 +100,8 @@ class NeighbourSearch:
     map_rows : callable
     seed : int
     workers : int
+    kinds : mapping of direction to tuple of str
+        The maps that are asked, by the kind that `map_rows` knows them by.
     """
 
     pair: Pair
@@ -109,6 +111,9 @@ class NeighbourSearch:
     map_rows: MapRows
     seed: int
     workers: int
+    kinds: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: dict.fromkeys(DIRECTIONS, MAPS)
+    )
 
     def run(self, rows: Rows, progress: Progress) -> QueryResults:
         """Return the per-query results of `rows`, shape (m,), distinct kept rows."""
@@ -236,7 +241,7 @@ class _Round:
             source, target = direction[0], direction[-1]
             truth = _Truth(self._lists[k, target, "own"], self._exact(target, "own"))
             yield OVERLAP, (k, source, "own"), truth
-            for kind in (RAW, *MAPS):
+            for kind in (RAW, *self._search.kinds[direction]):
                 if (k, target, kind) in self._lists:
                     yield recall_id(direction, kind), (k, target, kind), truth
         for side in ("a", "b") if self._same_dim else ():
@@ -261,7 +266,7 @@ class _Round:
         views = {"own": View(own, by_half=self._same_dim)}
         if self._same_dim:
             views[RAW] = View(source, by_half=True)
-        for kind in MAPS:
+        for kind in self._search.kinds[direction]:
             views[kind] = View(self._search.map_rows(direction, kind, self._rows, source))
         found = search(
             corpus, self._rows, views, self._size, precision, self._search.workers, progress

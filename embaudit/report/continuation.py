@@ -1,4 +1,4 @@
-"""Commands and lines of Python over several lines that are still read as one."""
+"""Commands over several lines that are still read as one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 
 from rich.text import Text
 
-WORD = re.compile(r"""#.*|(?:--[\w-]+\ (?!-))?(?:'[^']*'|"[^"]*"|\S)+""")
-"""A comment, an option with its value, or another word; quoted parts whole."""
+WORD = re.compile(r"""(?:--[\w-]+\ (?!-))?(?:'[^']*'|"[^"]*"|\S)+""")
+"""An option with its value, or another word; quoted parts whole."""
 
 CONTINUED = " \\"
 HANGING = 4

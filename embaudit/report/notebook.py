@@ -237,6 +237,3 @@ def _next_steps(audit: Audit) -> Iterator[str]:
         yield _tag("p", _text(facts), style=QUIET)
     for command in advice.commands:
         yield _tag("pre", _text(command), style=CODE)
-    if advice.python:
-        yield _tag("p", "In Python:", style=LINE)
-        yield _tag("pre", "\n".join(map(_text, advice.python)), style=CODE)

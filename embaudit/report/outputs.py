@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -11,7 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embaudit.errors import OutputError, UsageError
+from embaudit.destinations import (
+    check_destination,
+    not_written,
+    place,
+    places,
+    temporary_beside,
+)
+from embaudit.errors import UsageError
 from embaudit.report.formats import ROW_SUFFIXES, ROWS, check_format, render
 
 if TYPE_CHECKING:
@@ -65,7 +71,7 @@ def parse_outputs(specs: Iterable[str], inputs: Sequence[str] = ()) -> Outputs:
     """
     files: dict[str, Destination] = {}
     stdout: str | None = None
-    sources = {_place(path) for uri in inputs for path in (uri, uri.rpartition("::")[0]) if path}
+    sources = places(inputs)
     for spec in specs:
         name, path = _split(spec)
         if path == STDOUT:
@@ -78,14 +84,14 @@ def parse_outputs(specs: Iterable[str], inputs: Sequence[str] = ()) -> Outputs:
             continue
         if name == ROWS:
             _check_suffix(spec, Path(path))
-        _check_destination(spec, Path(path))
-        place = _place(path)
-        if place in sources:
+        check_destination(f"--output {spec}", Path(path), "use - for standard output")
+        target = place(path)
+        if target in sources:
             raise UsageError(f"--output {spec}: would overwrite an input; choose another path")
-        if place in files:
+        if target in files:
             raise UsageError(f"--output {spec}: this path is already taken by another output")
         # The link's target is what gets replaced, not the link.
-        files[place] = Destination(name, Path(os.path.realpath(path)))
+        files[target] = Destination(name, Path(os.path.realpath(path)))
     return Outputs(tuple(files.values()), stdout)
 
 
@@ -103,23 +109,6 @@ def _check_suffix(spec: str, path: Path) -> None:
             f"--output {spec}: rows are written as {' or '.join(ROW_SUFFIXES)}, not "
             f"{repr(path.suffix) if path.suffix else 'without a suffix'}; rename the file"
         )
-
-
-def _place(path: str) -> str:
-    """Return what two spellings of one path share."""
-    return os.path.normcase(os.path.realpath(path))
-
-
-def _check_destination(spec: str, path: Path) -> None:
-    folder = Path(os.path.realpath(path)).parent
-    if path.is_dir():
-        raise UsageError(f"--output {spec}: is a folder; give the path of a file in it")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"--output {spec}: not a regular file; use - for standard output")
-    if not folder.is_dir():
-        raise UsageError(f"--output {spec}: the folder {folder} does not exist; create it first")
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"--output {spec}: the folder {folder} cannot be written to")
 
 
 def write_outputs(audit: Audit, files: Sequence[Destination], rows: RowTable | None = None) -> None:
@@ -175,7 +164,7 @@ def _stage(path: Path, data: bytes, temporaries: list[Path]) -> Path:
         if path.exists():
             shutil.copymode(path, temporary)
     except OSError as error:
-        raise _failure(path, error) from error
+        raise not_written(path, error) from error
     return temporary
 
 
@@ -184,7 +173,7 @@ def _back_up(path: Path, temporaries: list[Path]) -> Path:
     try:
         shutil.copy2(path, backup)
     except OSError as error:
-        raise _failure(path, error) from error
+        raise not_written(path, error) from error
     return backup
 
 
@@ -197,7 +186,7 @@ def _publish(staged: Sequence[tuple[Path, Path]], backups: dict[Path, Path]) -> 
             try:
                 temporary.replace(path)
             except OSError as error:
-                raise _failure(path, error) from error
+                raise not_written(path, error) from error
     except BaseException:
         for path in begun:
             with suppress(OSError):
@@ -210,12 +199,6 @@ def _publish(staged: Sequence[tuple[Path, Path]], backups: dict[Path, Path]) -> 
 
 def _temporary_beside(path: Path, temporaries: list[Path]) -> Path:
     """Return a new name in the folder of `path`, listed for removal before it exists."""
-    temporary = path.with_name(f".embaudit-{secrets.token_hex(8)}.tmp")
+    temporary = temporary_beside(path)
     temporaries.append(temporary)
     return temporary
-
-
-def _failure(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{path}: could not be written ({error.strerror or error}); no output was changed"
-    )

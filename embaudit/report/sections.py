@@ -274,16 +274,10 @@ def next_steps(page: Page, audit: Audit) -> Iterator[RenderableType]:
         yield Text("")
     for command in advice.commands:
         yield _unwrapped(page, command)
-    if advice.python:
-        yield Text("")
-        yield Text("In Python:")
-        yield Text("")
-    for line in advice.python:
-        yield _unwrapped(page, line)
 
 
 def _unwrapped(page: Page, command: str) -> Text:
-    """Return a command, or a line of code, that stays on one line, however long."""
+    """Return a command that stays on one line, however long."""
     text = page.text(command, "bold")
     text.no_wrap = True
     text.overflow = "ignore"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embaudit.data.decoded import DecodedSet
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.data.keyed import KeyedSet
 from embaudit.data.pair import Pair
 from embaudit.datatypes import Metric
 from embaudit.measures.retrieval import VIEWS
@@ -30,6 +30,8 @@ SCAN_COPIES = 8.0
 PASS_COPIES = 2.0
 DECODED_COPIES = 3.0
 """What a reader that decodes adds, in copies of the row."""
+ONCE_DECODED_COPIES = 1.5
+"""The same where only one of the passes decodes."""
 DECOMPOSITION = 370.0
 """Operations of all that is fitted on one fold over d^3, as float32 products would do them."""
 RANK_OPERATIONS = 27.0
@@ -171,7 +173,9 @@ class Workload:
 
 def _row_bytes(source: EmbeddingSet) -> float:
     stored = float(source.dim * source.dtype.itemsize)
-    return stored * (DECODED_COPIES if isinstance(source, KeyedSet) else 1.0)
+    if isinstance(source, DecodedSet):
+        return stored * ONCE_DECODED_COPIES
+    return stored * (DECODED_COPIES if source.decodes else 1.0)
 
 
 def _fastest(work: Callable[[], object]) -> float:

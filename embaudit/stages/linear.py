@@ -22,6 +22,9 @@ from embaudit.stats.parallel import ordered_map
 from embaudit.streaming.fold_moments import FOLDS, FoldPlan, fold_moments
 
 TUNING_ROWS = 1024
+TUNING_VALUES = 1 << 21
+"""Entries of the tuning rows of a side, from 2,048 dimensions on: mapped with every penalty they
+would be the largest arrays of all."""
 FEWEST_ROWS = 2 * FOLDS
 FAMILIES = ("cka.linear", "procrustes.", "linear.", "cca.")
 NO_VARIANCE = "a side has no variance, or one row has nearly all of it"
@@ -119,7 +122,7 @@ def judged_folds(
     they are no queries unless nearly every row is one.
     """
     options = population.options
-    rows = population.order[-min(TUNING_ROWS, population.n // 2) :]
+    rows = population.order[-tuning_rows(population) :]
     tuning = Tuning(plan.fold_of(rows), population.prepared(rows), options.metric, options.seed)
     workers = folds_at_once(spaces, options.workers, options.plan.fold_bytes)
     judged = JudgedFolds(tuning, [], [], [], [], workers)
@@ -141,6 +144,11 @@ def judged_folds(
         judged.orthogonal.append((forward, backward))
         options.progress.advance()
     return judged
+
+
+def tuning_rows(population: Population) -> int:
+    """Return how many rows, from the end of the sampling order, penalties are chosen on."""
+    return min(TUNING_ROWS, TUNING_VALUES // max(population.dims), population.n // 2)
 
 
 def _held_out(fit: FoldFit, fold: Fold) -> tuple[HeldOut, list[tuple[float, float]]]:

@@ -12,7 +12,7 @@ from embaudit.maps.fold_fit import FOLD_BYTES, MATRICES_OF_A_FOLD
 from embaudit.maps.linear import PENALTIES
 from embaudit.measures.retrieval import VIEWS, queries_at_once
 from embaudit.stages.byte_counts import shown_bytes
-from embaudit.stages.linear import TUNING_ROWS
+from embaudit.stages.linear import TUNING_ROWS, TUNING_VALUES
 from embaudit.stages.options import MemoryPlan, Options
 from embaudit.stages.rank_sample import FIRST_RANKS
 from embaudit.stats.moments import EXTRA
@@ -128,6 +128,7 @@ class _Sizes:
     def maps(self, folds: int) -> _Need:
         """Return what fitting maps takes, so many folds at a time."""
         tuned = 2 * (len(PENALTIES) + 2) * min(self._pair.rows, TUNING_ROWS) * self._widest * 8
+        tuned = min(tuned, 2 * (len(PENALTIES) + 2) * TUNING_VALUES * 8)
         matrices = MAP_MATRICES + FIT_MATRICES + MATRICES_OF_A_FOLD * folds
         return _Need(self._rows + self._sums + tuned + matrices * self._matrix)
 

@@ -8,12 +8,13 @@ from typing import Literal
 import numpy as np
 
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.data.pair import Pair
+from embaudit.data.pair import Pair, even_spans
 from embaudit.datatypes import Mask, Matrix, Rows
 from embaudit.errors import InputError
 from embaudit.stages.options import Options
 from embaudit.stages.packed_bits import refuse_packed_bits
-from embaudit.stats.hashing import repetitions
+from embaudit.stats.allocation import give_back
+from embaudit.stats.hashing import repeating, repetitions
 from embaudit.streaming.scan import Scan, SideScan, scan
 
 SAMPLE_ROWS = 1000
@@ -21,6 +22,7 @@ SAMPLE_ROWS = 1000
 NORMS = (1e-30, 1e30)
 """Norms of vectors and of their differences that float32 holds, as the fourth powers of their
 ratios do."""
+DRAWN_AT_ONCE = 1 << 18
 MOST_LOOKED_AT = 256
 """Invalid rows whose values say how they came about."""
 MANY = 0.002
@@ -28,11 +30,20 @@ MANY = 0.002
 
 
 class SamplingOrder:
-    """Rows in random order, held in four bytes each; what is taken from it are int64 arrays."""
+    """Rows in random order, held in four bytes each; what is taken from it are int64 arrays.
 
-    def __init__(self, rows: Rows) -> None:
-        fits = len(rows) == 0 or int(rows.max()) <= np.iinfo(np.int32).max
-        self._rows = rows.astype(np.int32 if fits else np.int64)
+    Parameters
+    ----------
+    kept : bool array, shape (rows,)
+    generator : numpy Generator
+    """
+
+    def __init__(self, kept: Mask, generator: np.random.Generator) -> None:
+        rows = np.flatnonzero(kept)
+        if len(kept) <= np.iinfo(np.int32).max:
+            rows = rows.astype(np.int32)
+        generator.shuffle(rows)
+        self._rows = rows
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -111,6 +122,12 @@ def populate(pair: Pair, options: Options) -> Population:
         For rows with NaN or inf that may not be dropped, for a side without any usable row or
         with one vector in all rows, for packed bits.
     """
+    population = _populated(pair, options)
+    give_back()
+    return population
+
+
+def _populated(pair: Pair, options: Options) -> Population:
     share = options.plan.share
     scanned = scan(pair, options.metric, options.workers, options.progress, share)
     if not options.drop_invalid:
@@ -118,9 +135,9 @@ def populate(pair: Pair, options: Options) -> Population:
         _refuse_invalid(pair, "b", scanned.b)
     _refuse_extreme(pair.a, scanned.a)
     _refuse_extreme(pair.b, scanned.b)
-    rows = "rows" if pair.sampled_of is None else "sampled rows"
-    _refuse_constant(pair.a, scanned.a, rows)
-    _refuse_constant(pair.b, scanned.b, rows)
+    noun = "rows" if pair.sampled_of is None else "sampled rows"
+    _refuse_constant(pair.a, scanned.a, noun)
+    _refuse_constant(pair.b, scanned.b, noun)
     kept = scanned.kept(options.metric, options.keep_duplicates)
     if not kept.any():
         raise InputError(
@@ -128,13 +145,17 @@ def populate(pair: Pair, options: Options) -> Population:
             f"in {pair.a.uri}); check that both files hold the same items"
         )
     generator = np.random.default_rng([options.seed, 0])
-    order = SamplingOrder(generator.permutation(np.flatnonzero(kept)))
+    order = SamplingOrder(kept, generator)
     refuse_packed_bits(pair, order[:SAMPLE_ROWS], options.metric)
-    half = generator.random(pair.rows) < 0.5
+    half = _half(pair.rows, generator)
     usable_a, usable_b = scanned.usable(options.metric)
-    usable = np.flatnonzero(usable_a & usable_b)
-    first, counts = repetitions(scanned.joint_hashes()[usable])
-    many = (counts > 1) & (counts >= MANY * pair.rows)
+    usable = usable_a & usable_b
+    hashes = scanned.joint_hashes()
+    rows = repeating(hashes if usable.all() else hashes[usable])
+    if not usable.all():
+        rows = np.flatnonzero(usable)[rows]
+    first, counts = repetitions(hashes[rows])
+    many = counts >= MANY * pair.rows
     return Population(
         pair,
         options,
@@ -142,10 +163,18 @@ def populate(pair: Pair, options: Options) -> Population:
         kept,
         order,
         half,
-        distinct=len(first),
+        distinct=int(usable.sum()) - len(rows) + len(first),
         one_sided=int((usable_a ^ usable_b).sum()),
-        repeated=(usable[first[many]], counts[many]),
+        repeated=(rows[first[many]], counts[many]),
     )
+
+
+def _half(rows: int, generator: np.random.Generator) -> Mask:
+    """Draw each row with probability one half."""
+    half = np.empty(rows, np.bool_)
+    for start, stop in even_spans(rows, DRAWN_AT_ONCE):
+        half[start:stop] = generator.random(stop - start) < 0.5
+    return half
 
 
 def _refuse_invalid(pair: Pair, name: Literal["a", "b"], side: SideScan) -> None:
@@ -174,13 +203,14 @@ def _refuse_extreme(source: EmbeddingSet, side: SideScan) -> None:
 
 
 def _refuse_constant(source: EmbeddingSet, side: SideScan, rows: str) -> None:
-    if not (side.finite & side.nonzero).any():
+    finite = side.finite
+    if not (finite & side.nonzero).any():
         raise InputError(
             f"{source.uri}: all {source.rows} {rows} are zero, NaN or inf; check the export"
         )
     assert side.hashes is not None, "hashes have been let go"
-    hashes = side.hashes[side.finite]
-    if (hashes == hashes[0]).all():
+    first = side.hashes[np.argmax(finite)]
+    if ((side.hashes == first) | ~finite).all():
         raise InputError(
-            f"{source.uri}: all {len(hashes)} {rows} hold the same vector; check the export"
+            f"{source.uri}: all {finite.sum()} {rows} hold the same vector; check the export"
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from embaudit.data.pair import Pair
 from embaudit.data.queries import take_queries
-from embaudit.datatypes import DIRECTIONS, Rows
+from embaudit.datatypes import DIRECTIONS, Matrix, Rows
 from embaudit.maps.cross_fit import CrossFit
 from embaudit.measures.neighbors import (
     MAPS,
@@ -188,8 +188,8 @@ def measure_retrieval(
         return RetrievalStage(evidence, decide(evidence, options.policy))
     search = NeighbourSearch(
         pair=population.pair,
-        a=_corpus(population, maps, 0),
-        b=_corpus(population, maps, 1),
+        a=corpus_of(population, 0, maps.axes[0]),
+        b=corpus_of(population, 1, maps.axes[1]),
         ks=tuple(k for k in options.ks if k < population.n),
         map_rows=maps.transform,
         seed=options.seed,
@@ -278,7 +278,8 @@ def _population_of_intervals(population: Population) -> int:
     return population.n if population.pair.sampled_of is None else ENDLESS
 
 
-def _corpus(population: Population, maps: CrossFit, side: int) -> Corpus:
+def corpus_of(population: Population, side: int, axes: Matrix | None) -> Corpus:
+    """Return a side of the rows as targets of a search."""
     pair, scan = population.pair, population.scan
     source, scanned = ((pair.a, scan.a), (pair.b, scan.b))[side]
     return Corpus(
@@ -286,7 +287,7 @@ def _corpus(population: Population, maps: CrossFit, side: int) -> Corpus:
         preparation=scanned.preparation,
         kept=population.kept,
         half=population.half,
-        axes=maps.axes[side],
+        axes=axes,
         share=population.options.plan.share,
     )
 

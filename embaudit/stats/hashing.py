@@ -12,6 +12,11 @@ Hashes = NDArray[np.uint64]
 ROWS_AT_ONCE = 128
 """Rows hashed together: small enough that a temporary stays in cache."""
 
+HASHES_AT_ONCE = 1 << 16
+"""Hashes put together at a time: the temporaries of a whole file would be its largest arrays."""
+
+MINUS_ZERO = np.uint16(0x8000)
+"""-0.0 in half precision."""
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -45,7 +50,11 @@ class RowHasher:
     def _as_words(self, stored: Stored) -> NDArray[np.uint64]:
         """View rows as 64-bit words, zero-padded to a multiple of eight bytes."""
         # Adding zero turns -0.0 into 0.0, which compares equal but has another byte pattern.
-        if stored.dtype.kind == "f":
+        if stored.dtype == np.float16:
+            # Processors do not add half precision: by its bits, twenty times as fast.
+            bits = np.ascontiguousarray(stored).view(np.uint16)
+            stored = bits * (bits != MINUS_ZERO)
+        elif stored.dtype.kind == "f":
             with np.errstate(invalid="ignore"):
                 stored = stored + stored.dtype.type(0)
         raw = np.ascontiguousarray(stored).view(np.uint8).reshape(len(stored), self._bytes)
@@ -66,14 +75,37 @@ def mixed(hashes: Hashes) -> Hashes:
 
 def joint(first: Hashes, second: Hashes) -> Hashes:
     """Return one hash for each pair of hashes; not symmetric."""
-    return mixed(first * GOLDEN + mixed(second))
+    both = np.empty(len(first), np.uint64)
+    for start in range(0, len(first), HASHES_AT_ONCE):
+        part = slice(start, start + HASHES_AT_ONCE)
+        both[part] = mixed(first[part] * GOLDEN + mixed(second[part]))
+    return both
 
 
 def first_occurrences(hashes: Hashes) -> Mask:
     """Mark the rows whose hash no earlier row has, shape (n,)."""
-    first = np.zeros(len(hashes), np.bool_)
-    first[repetitions(hashes)[0]] = True
-    return first
+    mask = np.ones(len(hashes), np.bool_)
+    rows = repeating(hashes)
+    mask[rows] = False
+    mask[rows[repetitions(hashes[rows])[0]]] = True
+    return mask
+
+
+def repeating(hashes: Hashes) -> Rows:
+    """Return the rows, ascending, whose hash another row has too.
+
+    They are few as a rule, and found in a copy of the hashes; to order all rows by theirs takes
+    several.
+    """
+    ordered = np.sort(hashes)
+    values = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    del ordered
+    found = [np.empty(0, np.int64)]
+    for start in range(0, len(hashes) if len(values) else 0, HASHES_AT_ONCE):
+        part = hashes[start : start + HASHES_AT_ONCE]
+        places = np.minimum(np.searchsorted(values, part), len(values) - 1)
+        found.append(start + np.flatnonzero(values[places] == part))
+    return np.concatenate(found)
 
 
 def repetitions(hashes: Hashes) -> tuple[Rows, Rows]:

@@ -18,6 +18,7 @@ from embaudit.stats.prepare import CACHED_BYTES, Preparation
 FOLDS = 4
 CHUNKS = 64
 LARGEST_CHUNK = 8192
+POSITIONS_AT_ONCE = 1 << 18
 BLOCK_BYTES = 28 << 20
 """Augmented rows of one product: about 4,600 rows at 768 + 768 dimensions, where a symmetric
 product runs near its peak, and two threads' buffers stay small."""
@@ -52,9 +53,8 @@ class FoldPlan:
     @classmethod
     def seeded(cls, kept: Mask, seed: int) -> FoldPlan:
         """Return the plan for the kept rows of a file, mask of shape (rows,)."""
-        positions = np.flatnonzero(kept)
-        chunk = min(LARGEST_CHUNK, max(1, -(-len(positions) // CHUNKS)))
-        starts = positions[::chunk].copy()
+        chunk = min(LARGEST_CHUNK, max(1, -(-int(np.count_nonzero(kept)) // CHUNKS)))
+        starts = _every(kept, chunk)
         order = np.random.default_rng([seed, 1]).permutation(len(starts))
         labels = np.empty(len(starts), np.int8)
         labels[order] = np.arange(len(starts)) % FOLDS
@@ -86,6 +86,16 @@ class FoldPlan:
         if start < self.starts[-1]:
             spans.append((start, int(self.starts[-1])))
         return spans
+
+
+def _every(kept: Mask, step: int) -> Rows:
+    """Return the first kept position and every `step`-th after it, shape (chunks,)."""
+    starts, seen = [], 0
+    for start, stop in even_spans(len(kept), POSITIONS_AT_ONCE):
+        found = np.flatnonzero(kept[start:stop])
+        starts.append(start + found[-seen % step :: step])
+        seen += len(found)
+    return np.concatenate(starts)
 
 
 def fold_moments(

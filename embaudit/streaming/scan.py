@@ -16,7 +16,12 @@ from embaudit.data.pair import Pair, even_spans
 from embaudit.datatypes import Mask, Metric, Progress, Rows, Span, Stored, Vector
 from embaudit.stats.hashing import Hashes, RowHasher, first_occurrences, joint
 from embaudit.stats.parallel import ordered_map
-from embaudit.stats.prepare import SAFE_FLOAT32_NORMS, Preparation, prepare
+from embaudit.stats.prepare import (
+    SAFE_FLOAT32_NORMS,
+    Preparation,
+    mean_dominates,
+    prepare,
+)
 
 BLOCK_BYTES = 8 << 20
 FIRST_ROWS = 64
@@ -24,8 +29,6 @@ FIRST_ROWS = 64
 NORMALIZED_TOLERANCE = 1e-3
 LARGEST = 1000
 """Exponent of the largest power of two that rows are multiplied by."""
-MEAN_DOMINATES = 8.0
-"""A mean this many times the deviation costs float32 unit rows a digit: prepare in float64."""
 
 
 @dataclass(frozen=True)
@@ -270,8 +273,7 @@ def _combine(blocks: list[BlockScan], metric: Metric, dtype: np.dtype[np.generic
         scale = float(2.0**-exponent)
         mean = mean * scale
         mean_square = ratio * (norm_max * scale) ** 2
-    deviation = max(0.0, mean_square - float(mean @ mean))
-    dominated = metric is Metric.COSINE and mean @ mean > MEAN_DOMINATES**2 * deviation
+    dominated = metric is Metric.COSINE and mean_dominates(mean, mean_square)
     extreme = norm_max > 0.0 and not (
         SAFE_FLOAT32_NORMS[0] < norm_min <= norm_max < SAFE_FLOAT32_NORMS[1]
     )

@@ -1,6 +1,6 @@
-"""The commands of docs/inputs.md run, in order, and print what the document shows.
+"""The commands of some documents run, in order, and print what the document shows.
 
-``DOCS=write pytest tests/test_docs_inputs.py`` writes what they print into the document.
+``DOCS=write pytest tests/test_docs_outputs.py`` writes what they print into the document.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import shlex
 import shutil
 from pathlib import Path
 
+import pytest
 from commands import EMBAUDIT, run, run_code
 
 ROOT = Path(__file__).parent.parent
-DOCUMENT = ROOT / "docs" / "inputs.md"
+DOCUMENTS = [ROOT / "docs" / name for name in ("inputs.md", "remedies.md")]
+TIMED = re.compile(r"costs \d+ microseconds")
 
 BLOCK = re.compile(r"```(?P<kind>\w+)\n(?P<body>.*?)```(?:\n\n```text\n.*?```)?", re.DOTALL)
 """A fenced block; a ``text`` block right behind it shows what it prints."""
@@ -55,12 +57,18 @@ def replay(document, folder):
     return BLOCK.sub(replay_block, document)
 
 
-def test_every_command_prints_what_is_shown(tmp_path):
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.stem)
+def test_every_command_prints_what_is_shown(document, tmp_path):
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
-    shown = DOCUMENT.read_text(encoding="utf-8")
+    shown = document.read_text(encoding="utf-8")
     real = replay(shown, tmp_path)
     if os.environ.get("DOCS") == "write":
-        DOCUMENT.write_text(real, encoding="utf-8")
+        document.write_text(real, encoding="utf-8")
         return
-    assert shown.count(f"\n{PROMPT}") > 10
-    assert real.splitlines() == shown.splitlines()
+    assert shown.count(f"\n{PROMPT}") > 5
+    assert without_times(real) == without_times(shown)
+
+
+def without_times(text):
+    """Return the lines, the one number in them that no run repeats left out."""
+    return TIMED.sub("costs some microseconds", text).splitlines()

@@ -1,0 +1,111 @@
+"""Where results may be written, and how a file comes into place whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from embaudit.errors import OutputError, UsageError
+
+
+def place(path: str | os.PathLike[str]) -> str:
+    """Return what two spellings of one path share."""
+    return os.path.normcase(os.path.realpath(path))
+
+
+def places(uris: Iterable[str]) -> set[str]:
+    """Return the places of sources as typed: ``path``, or the path of ``path::column``."""
+    return {place(path) for uri in uris for path in (uri, uri.rpartition("::")[0]) if path}
+
+
+def check_destination(given: str, path: Path, cure: str = "give the path of a file") -> None:
+    """Refuse a path that no file can be written to.
+
+    Parameters
+    ----------
+    given : str
+        What the user typed, for the message.
+    path : pathlib.Path
+    cure : str
+        For what is no regular file.
+
+    Raises
+    ------
+    UsageError
+        For a folder, what is no regular file, and a folder that is missing or closed.
+    """
+    folder = Path(os.path.realpath(path)).parent
+    if path.is_dir():
+        raise UsageError(f"{given}: is a folder; give the path of a file in it")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{given}: not a regular file; {cure}")
+    if not folder.is_dir():
+        raise UsageError(f"{given}: the folder {folder} does not exist; create it first")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{given}: the folder {folder} cannot be written to")
+
+
+def check_new(given: str, path: Path, inputs: Iterable[str], *, overwrite: bool) -> Path:
+    """Return the file that `path` stands for, refused where it may not be written.
+
+    Parameters
+    ----------
+    given : str
+        What the user typed, for the message.
+    path : pathlib.Path
+    inputs : iterable of str
+        Sources as typed, which no output may overwrite.
+    overwrite : bool
+        Whether a file that exists may be replaced.
+
+    Raises
+    ------
+    UsageError
+    """
+    check_destination(given, path)
+    if place(path) in places(inputs):
+        raise UsageError(f"{given}: would overwrite an input; choose another path")
+    if path.exists() and not overwrite:
+        raise UsageError(f"{given}: exists; pass --overwrite to replace it")
+    # The link's target is what gets replaced, not the link.
+    return Path(os.path.realpath(path))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Hand out a new file's path beside `path`; it takes the place of `path` if all goes well.
+
+    Raises
+    ------
+    OutputError
+        When the disk is full or the file cannot be written; `path` is as it was.
+    """
+    temporary = temporary_beside(path)
+    try:
+        try:
+            yield temporary
+            with temporary.open("rb+") as stream:
+                os.fsync(stream.fileno())
+            if path.exists():
+                shutil.copymode(path, temporary)
+            temporary.replace(path)
+        except OSError as error:
+            raise not_written(path, error) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a new name in the folder of `path`."""
+    return path.with_name(f".embaudit-{secrets.token_hex(8)}.tmp")
+
+
+def not_written(path: Path, error: OSError) -> OutputError:
+    """Write the failure of a file that could not be written."""
+    reason = error.strerror or error
+    return OutputError(f"{path}: could not be written ({reason}); no output was changed")

@@ -1,0 +1,264 @@
+"""Maps as files: safetensors with a description that is checked, not believed."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from io import FileIO
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from embaudit.data.embedding_set import MAX_DIM
+from embaudit.data.files import FileStamp, brief
+from embaudit.data.raw_layouts import RawMatrix, RowMajor
+from embaudit.data.safetensors import Header, read_header
+from embaudit.datatypes import Direction, Matrix, Method, Metric
+from embaudit.destinations import replacing
+from embaudit.errors import InputError
+from embaudit.maps.affine import AffineMap
+from embaudit.maps.fitted import FittedMap
+from embaudit.version import __version__
+
+FORMAT = 1
+KEY = "embaudit.map"
+"""Of the description within the file's metadata."""
+MATRIX, LEFT, RIGHT, MEAN_X, MEAN_Y = "matrix", "left", "right", "mean_x", "mean_y"
+STORED = "F64"
+
+
+class _Checked(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, strict=True)
+
+
+class MapSource(_Checked):
+    """A file that a map was fitted on.
+
+    ``sha256`` is that of the file; of a folder, of the sums of its parts; of an array, of its rows.
+    """
+
+    uri: str
+    rows: int = Field(ge=0)
+    dim: int = Field(ge=1, le=MAX_DIM)
+    sha256: str
+
+
+class Held(_Checked):
+    """A figure measured on rows that the map had not seen, with its interval."""
+
+    value: float
+    ci: tuple[float, float] | None = None
+
+
+class MapNotes(_Checked):
+    """What is known of a map besides its numbers.
+
+    ``k`` and ``held_out`` are what `embaudit align` measured: recall among k neighbours and
+    others by name; empty where nobody has.
+    """
+
+    inputs: list[MapSource] = []
+    k: int | None = Field(default=None, ge=1)
+    penalty: float | None = None
+    held_out: dict[str, Held] = {}
+
+
+class _Description(_Checked):
+    format: int
+    embaudit_version: str
+    method: Method
+    direction: Direction
+    metric: Literal["cosine", "dot", "euclidean"]
+    dims: tuple[int, int]
+    rank: int | None
+    rows: int = Field(ge=1)
+    scale: float = Field(gt=0.0)
+    least_squares_scale: float
+    matched_scale: float
+    norms: tuple[float, float]
+    unit: bool
+    notes: MapNotes
+
+
+def save_map(
+    fitted: FittedMap, path: str | os.PathLike[str], notes: MapNotes | None = None
+) -> None:
+    """Write a map as a safetensors file, whole or not at all.
+
+    Parameters
+    ----------
+    fitted : FittedMap
+    path : path
+        Replaced where it exists.
+    notes : MapNotes, optional
+
+    Raises
+    ------
+    OutputError
+        When the file cannot be written.
+    """
+    affine = fitted.affine
+    if fitted.factors is None:
+        matrices = {MATRIX: affine.matrix}
+    else:
+        matrices = dict(zip((LEFT, RIGHT), fitted.factors, strict=True))
+    tensors = {**matrices, MEAN_X: affine.mean_x, MEAN_Y: affine.mean_y}
+    described = _Description(
+        format=FORMAT,
+        embaudit_version=__version__,
+        method=fitted.method,
+        direction=fitted.direction,
+        metric=fitted.metric.value,
+        dims=fitted.dims,
+        rank=fitted.rank,
+        rows=fitted.rows,
+        scale=fitted.scale,
+        least_squares_scale=affine.least_squares_scale,
+        matched_scale=affine.matched_scale,
+        norms=fitted.norms,
+        unit=fitted.unit,
+        notes=notes or MapNotes(),
+    )
+    with replacing(Path(os.path.realpath(path))) as temporary, temporary.open("xb") as stream:
+        stream.write(_header(tensors, described.model_dump_json()))
+        for tensor in tensors.values():
+            stream.write(np.ascontiguousarray(tensor, "<f8").data)
+
+
+def _header(tensors: dict[str, NDArray[np.float64]], description: str) -> bytes:
+    """Return the length and the header of a safetensors file that holds float64 tensors."""
+    entries: dict[str, object] = {"__metadata__": {"format": "embaudit", KEY: description}}
+    start = 0
+    for name, tensor in tensors.items():
+        stop = start + 8 * tensor.size
+        entries[name] = {"dtype": STORED, "shape": tensor.shape, "data_offsets": [start, stop]}
+        start = stop
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    # Data begin at a multiple of eight bytes, as readers in place want them.
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def load_map(path: str | os.PathLike[str]) -> FittedMap:
+    """Read a map.
+
+    Raises
+    ------
+    InputError
+        For a file that is damaged, of something else, or of a newer embaudit.
+    """
+    return read_map(path)[0]
+
+
+def read_map(path: str | os.PathLike[str]) -> tuple[FittedMap, MapNotes]:
+    """Read a map and what was noted beside it.
+
+    Raises
+    ------
+    InputError
+        For a file that is damaged, of something else, or of a newer embaudit.
+    """
+    uri = os.fsdecode(path)
+    stamp = FileStamp.of(Path(uri), uri)
+    with stamp.reading("safetensors"), FileIO(stamp.path) as file:
+        header = read_header(file, stamp)
+        described = _described(header, uri)
+        p, q = described.dims
+        shapes: dict[str, tuple[int, ...]] = {MATRIX: (p, q)}
+        if described.rank is not None:
+            shapes = {LEFT: (p, described.rank), RIGHT: (described.rank, q)}
+        shapes |= {MEAN_X: (p,), MEAN_Y: (q,)}
+        tensors = {
+            name: _tensor(file, header, name, shape, stamp) for name, shape in shapes.items()
+        }
+    factors: tuple[Matrix, Matrix] | None = None
+    if described.rank is not None:
+        factors = tensors[LEFT], tensors[RIGHT]
+    matrix = tensors[MATRIX] if factors is None else factors[0] @ factors[1]
+    fitted = FittedMap(
+        affine=AffineMap(
+            matrix=matrix,
+            mean_x=tensors[MEAN_X],
+            mean_y=tensors[MEAN_Y],
+            least_squares_scale=described.least_squares_scale,
+            matched_scale=described.matched_scale,
+        ),
+        metric=Metric(described.metric),
+        scale=described.scale,
+        direction=described.direction,
+        method=described.method,
+        rows=described.rows,
+        norms=described.norms,
+        unit=described.unit,
+        factors=factors,
+    )
+    return fitted, described.notes
+
+
+def _described(header: Header, uri: str) -> _Description:
+    """Return the checked description of a map file."""
+    text = header.metadata.get(KEY)
+    if text is None:
+        raise InputError(
+            f"{uri}: no map: a safetensors file without {KEY}; pass what `embaudit align` wrote"
+        )
+    try:
+        found = json.loads(text)
+        version = found["format"]
+        if type(version) is int and version > FORMAT:
+            raise InputError(
+                f"{uri}: a map of format {version}, written by embaudit "
+                f"{brief(found.get('embaudit_version'))}; this is {__version__} and reads up to "
+                f"format {FORMAT}: install a newer embaudit"
+            )
+        described = _Description.model_validate_json(text)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        fault = _fault(error) if isinstance(error, ValidationError) else brief(error)
+        raise InputError(f"{uri}: a damaged map: {fault}; write it again") from None
+    p, q = described.dims
+    low, high = described.norms
+    rank = described.rank
+    wrong = (
+        not (1 <= p <= MAX_DIM and 1 <= q <= MAX_DIM)
+        or described.format != FORMAT
+        or not 0.0 <= low <= high
+        or (rank is not None and not 1 <= rank <= min(p, q))
+        or (rank is not None) != (described.method == "low-rank")
+        or not math.isfinite(described.matched_scale / described.scale)
+    )
+    if wrong:
+        raise InputError(
+            f"{uri}: a damaged map: its description contradicts itself; write it again"
+        )
+    return described
+
+
+def _fault(error: ValidationError) -> str:
+    first = error.errors()[0]
+    return brief(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+
+
+def _tensor(
+    file: FileIO, header: Header, name: str, shape: tuple[int, ...], stamp: FileStamp
+) -> NDArray[np.float64]:
+    """Read one tensor of a map: of the shape that was described, and finite."""
+    tensor = header.tensors.get(name)
+    if tensor is None or tensor.dtype != STORED or tensor.shape != shape:
+        found = "missing" if tensor is None else f"{brief(tensor.dtype)} of {brief(tensor.shape)}"
+        raise InputError(
+            f"{stamp.uri}: a damaged map: tensor {name!r} is {found}, expected {STORED} of "
+            f"{shape}; write it again"
+        )
+    stored = np.dtype("<f8")
+    values = np.empty(math.prod(shape), stored)
+    matrix = RawMatrix(1, len(values), stored, offset=header.offset + tensor.start)
+    RowMajor(matrix, stamp).fill(file, 0, values)
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"{stamp.uri}: a damaged map: tensor {name!r} holds NaN or inf; write it again"
+        )
+    return values.reshape(shape).astype(np.float64)

@@ -1,0 +1,224 @@
+"""Carrying a whole file over by a map: `embaudit apply`."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embaudit.data.buffers import BufferRing
+from embaudit.data.embedding_set import EmbeddingSet
+from embaudit.data.keyed import KeyedSet
+from embaudit.data.pair import even_spans
+from embaudit.data.sources import Source, open_set
+from embaudit.data.vector_files import check_vector_file, new_vector_file
+from embaudit.datatypes import Mask, Metric, Progress, SilentProgress, Stored
+from embaudit.destinations import check_new
+from embaudit.errors import InputError
+from embaudit.maps.fitted import FittedMap, RowMapper
+from embaudit.maps.map_file import load_map
+from embaudit.stats.parallel import ordered_map, single_threaded_blas, worker_count
+
+BLOCK_BYTES = 8 << 20
+NORMS_APART = 4.0
+"""Norms this far outside those the map was fitted on are of vectors stored in another way."""
+LOOKED_AT = 64
+"""Rows of a block whose norms are looked at."""
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What was written.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    rows, dim : int
+    dtype : str
+    zero_rows : int
+        Rows without a direction, which stay zero; under cosine only.
+    columns : list of str
+        Columns of the source that went along.
+    dropped : list of str
+        Columns of the source that the format of the output has no room for.
+    """
+
+    path: Path
+    rows: int
+    dim: int
+    dtype: str
+    zero_rows: int
+    columns: list[str]
+    dropped: list[str]
+
+
+def apply_map(
+    fitted: FittedMap | str | os.PathLike[str],
+    source: Source,
+    output: str | os.PathLike[str],
+    *,
+    column: str | None = None,
+    dtype: str = "float32",
+    overwrite: bool = False,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Applied:
+    """Map every row of a set and write the result, in constant memory.
+
+    Parameters
+    ----------
+    fitted : FittedMap or path
+        A map, or the file that `embaudit.align` or `save_map` wrote.
+    source : path, array or EmbeddingSet
+        Vectors of the map's source model.
+    output : path
+        ``.npy``, or ``.parquet`` with the other columns of a Parquet or Arrow source. It appears
+        when all rows are written.
+    column : str, optional
+        Vector column of a source that has several.
+    dtype : "float32" or "float16"
+    overwrite : bool
+        Replace `output` where it exists.
+    threads : int, optional
+    progress : Progress, optional
+
+    Raises
+    ------
+    InputError
+        For a damaged map, another dimension than the map's, rows of other norms than the map was
+        fitted on where norms count, NaN or inf in a row or in what it is mapped to.
+    UsageError
+        For an output that exists, is an input or has an unknown suffix.
+    OutputError
+        When the output cannot be written, as on a full disk; nothing is left of it.
+    """
+    given = os.fsdecode(output)
+    check_vector_file(given, Path(given), dtype)
+    inputs = [os.fsdecode(one) for one in (fitted, source) if isinstance(one, str | os.PathLike)]
+    path = check_new(given, Path(given), inputs, overwrite=overwrite)
+    if not isinstance(fitted, FittedMap):
+        fitted = load_map(fitted)
+    rows = open_set(source, column=column)
+    check_source(fitted, rows)
+    workers = worker_count(threads)
+    zero_rows = 0
+    with (
+        single_threaded_blas(),
+        new_vector_file(path, rows.rows, fitted.dims[1], dtype, rows) as file,
+    ):
+        for block, zero in mapped_blocks(fitted, rows, dtype, workers, progress):
+            file.write(block)
+            zero_rows += zero
+    others = _columns_beside(rows)
+    kept = path.suffix.lower() == ".parquet"
+    return Applied(
+        path=path,
+        rows=rows.rows,
+        dim=fitted.dims[1],
+        dtype=dtype,
+        zero_rows=zero_rows,
+        columns=others if kept else [],
+        dropped=[] if kept else others,
+    )
+
+
+def check_source(fitted: FittedMap, source: EmbeddingSet) -> None:
+    """Refuse a set of another dimension than the map takes.
+
+    Raises
+    ------
+    InputError
+    """
+    p, _ = fitted.dims
+    if source.dim != p:
+        raise InputError(
+            f"{source.uri}: dimension {source.dim}; the map takes {p}: is this "
+            f"{fitted.direction[0].upper()}'s model?"
+        )
+
+
+def mapped_blocks(
+    fitted: FittedMap, source: EmbeddingSet, dtype: str, workers: int, progress: Progress | None
+) -> Iterator[tuple[NDArray[Any], int]]:
+    """Yield the mapped rows of a set, block by block, and how many of them are zero.
+
+    A block is valid until the next one.
+
+    Raises
+    ------
+    InputError
+        For rows that cannot be mapped, or whose image `dtype` cannot hold.
+    """
+    progress = progress or SilentProgress()
+    width = max(4 * fitted.dims[1], source.dim * source.dtype.itemsize)
+    spans = even_spans(source.rows, max(1, BLOCK_BYTES // width))
+    ring = BufferRing(spans, workers + 2, fitted.dims[1], np.dtype(np.float32))
+    own = threading.local()
+
+    def work(
+        item: tuple[tuple[int, int], Stored, NDArray[np.float32]],
+    ) -> tuple[NDArray[Any], int]:
+        (start, _), stored, out = item
+        if not hasattr(own, "mapper"):
+            own.mapper = RowMapper(fitted, source.dtype)
+        check_norms(fitted, source, stored)
+        bad = own.mapper.map(stored, out)
+        if bad.any():
+            raise _unmappable(source, stored, bad, start)
+        with np.errstate(over="ignore"):
+            block = out.astype(dtype) if dtype != "float32" else out
+        if dtype != "float32" and not np.isfinite(block).all():
+            row = start + int(np.argmin(np.isfinite(block).all(axis=1)))
+            raise InputError(f"{source.uri}: row {row} is mapped beyond {dtype}; write float32")
+        zero = int((~stored.any(axis=1)).sum()) if fitted.metric is Metric.COSINE else 0
+        return block, zero
+
+    blocks = zip(spans, source.blocks(spans, workers + 2), strict=True)
+    items = ((span, stored, ring.take(len(stored))) for span, stored in blocks)
+    progress.stage("mapping", len(spans))
+    for done in ordered_map(work, items, workers):
+        yield done
+        progress.advance()
+
+
+def check_norms(fitted: FittedMap, source: EmbeddingSet, stored: Stored) -> None:
+    """Refuse rows of quite other norms than the map was fitted on; cosine takes any.
+
+    Raises
+    ------
+    InputError
+    """
+    if fitted.metric is Metric.COSINE:
+        return
+    some = stored[:: max(1, len(stored) // LOOKED_AT)].astype(np.float64)
+    norm = float(np.median(np.linalg.norm(some, axis=1)))
+    low, high = fitted.norms
+    if not low / NORMS_APART <= norm <= high * NORMS_APART:
+        raise InputError(
+            f"{source.uri}: rows have norms around {norm:.3g}; the map was fitted on {low:.3g} to "
+            f"{high:.3g}: store them as they were then (normalised or not)"
+        )
+
+
+def _unmappable(source: EmbeddingSet, stored: Stored, bad: Mask, start: int) -> InputError:
+    row = int(np.argmax(bad))
+    if np.isfinite(stored[row]).all():
+        return InputError(
+            f"{source.uri}: row {start + row} is mapped beyond what float32 holds; rescale the "
+            "vectors"
+        )
+    return InputError(
+        f"{source.uri}: row {start + row} holds NaN or inf; repair it or leave it out"
+    )
+
+
+def _columns_beside(source: EmbeddingSet) -> list[str]:
+    if not isinstance(source, KeyedSet):
+        return []
+    return [field.name for field in source.fields() if field.name != source.column]

@@ -1,0 +1,151 @@
+"""Searching with mapped vectors, and in an index that holds some: what a map makes of a pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from embaudit.alignment import Sight
+from embaudit.datatypes import DIRECTIONS, Direction, Matrix, Rows
+from embaudit.maps.fitted import FittedMap
+from embaudit.measures.neighbors import RAW, QueryResults, mixed_id, partner_id, recall_id
+from embaudit.measures.retrieval import MapRows, NeighbourSearch
+from embaudit.remedy.mapped_set import MappedSet
+from embaudit.result import Estimate
+from embaudit.stages.population import Population
+from embaudit.stages.retrieval import ENDLESS, corpus_of
+from embaudit.stats.intervals import chance_corrected, mean_interval
+from embaudit.streaming.fold_moments import FoldPlan
+
+
+@dataclass(frozen=True)
+class OneWay:
+    """A pair seen in one direction: source vectors search the target's index.
+
+    Attributes
+    ----------
+    population : Population
+    direction : Direction
+    endless : bool
+        Intervals are for pairs to come, of which these are a sample; else for the rows of these
+        files, of which the queries are one.
+    """
+
+    population: Population
+    direction: Direction
+    endless: bool = False
+
+    @property
+    def side(self) -> int:
+        """Which side is the source: 0 is A."""
+        return DIRECTIONS.index(self.direction)
+
+    def vectors(self, rows: Rows) -> tuple[Matrix, Matrix]:
+        """Return rows of the source and of the target, prepared."""
+        a, b = self.population.prepared(rows)
+        return (a, b) if self.side == 0 else (b, a)
+
+    def stored(
+        self,
+        axes: tuple[Matrix | None, Matrix | None],
+        map_rows: MapRows,
+        kinds: tuple[str, ...],
+    ) -> NeighbourSearch:
+        """Return a search of the sets as stored, that also asks maps of some kinds."""
+        population = self.population
+        return self._search(
+            NeighbourSearch(
+                pair=population.pair,
+                a=corpus_of(population, 0, axes[0]),
+                b=corpus_of(population, 1, axes[1]),
+                ks=(population.options.k,),
+                map_rows=map_rows,
+                seed=population.options.seed,
+                workers=population.options.workers,
+            ),
+            kinds,
+        )
+
+    def mapped(
+        self,
+        maps: Sequence[FittedMap],
+        plan: FoldPlan | None = None,
+        axes: Matrix | None = None,
+        map_rows: MapRows | None = None,
+        kinds: tuple[str, ...] = (),
+    ) -> NeighbourSearch:
+        """Return a search in which the source's rows are mapped ones, queries and index alike.
+
+        Parameters
+        ----------
+        maps : sequence of FittedMap
+            One for each fold of `plan`, or one for all rows.
+        plan : FoldPlan, optional
+        axes : array, optional
+            Along which the target's rows vary most.
+        map_rows, kinds
+            Further maps to ask.
+        """
+        population, pair = self.population, self.population.pair
+        target = corpus_of(population, 1 - self.side, axes)
+        mapped = MappedSet(pair.a if self.side == 0 else pair.b, maps, plan)
+        # Mapped rows lie where the target's do: its mean is their provisional mean too.
+        source = replace(target, source=mapped)
+        sides = (source, target) if self.side == 0 else (target, source)
+        return self._search(
+            NeighbourSearch(
+                pair=replace(pair, a=mapped) if self.side == 0 else replace(pair, b=mapped),
+                a=sides[0],
+                b=sides[1],
+                ks=(population.options.k,),
+                map_rows=map_rows or _no_maps,
+                seed=population.options.seed,
+                workers=population.options.workers,
+            ),
+            kinds,
+        )
+
+    def _search(self, search: NeighbourSearch, kinds: tuple[str, ...]) -> NeighbourSearch:
+        asked: dict[str, tuple[str, ...]] = {**dict.fromkeys(DIRECTIONS, ()), self.direction: kinds}
+        return replace(search, kinds=asked)
+
+    def estimate(self, found: QueryResults, kind: str = RAW) -> Estimate | None:
+        """Return the recall of a kind of query vector; None where it was not asked."""
+        return self._estimate(found, recall_id(self.direction, kind))
+
+    def corrected(self, found: QueryResults, kind: str = RAW) -> float | None:
+        """Return a recall corrected for chance, as the verdict takes it."""
+        key = recall_id(self.direction, kind)
+        if key not in found.values:
+            return None
+        values, chance = found.values[key], found.chance[key]
+        return chance_corrected(values, chance, self._of, self._alpha).value
+
+    def sight(self, found: QueryResults, cosine: float | None) -> Sight:
+        """Return how the sets look to each other."""
+        return Sight(
+            recall=self.estimate(found),
+            mixed_index=self._estimate(found, mixed_id(self.direction[-1])),
+            partner_found=self._estimate(found, partner_id(self.direction)),
+            cosine=cosine,
+        )
+
+    @property
+    def _of(self) -> int:
+        return ENDLESS if self.endless else self.population.n
+
+    @property
+    def _alpha(self) -> float:
+        return 1.0 - self.population.options.policy.confidence
+
+    def _estimate(self, found: QueryResults, key: str) -> Estimate | None:
+        if key not in found.values:
+            return None
+        interval = mean_interval(found.values[key], self._of, self._alpha)
+        return Estimate(value=interval.value, ci=(interval.low, interval.high))
+
+
+def _no_maps(direction: str, kind: str, rows: Rows, vectors: Matrix) -> Matrix:
+    raise AssertionError(f"no map {kind} for rows {np.asarray(rows)[:3]} {direction}")

@@ -1,0 +1,170 @@
+"""Does a joined space tell labels better than its parts? A linear probe, cross-validated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from embaudit.data.keyed import KeyedSet
+from embaudit.datatypes import Mask, Matrix, Rows
+from embaudit.errors import InputError, did_you_mean
+from embaudit.stats.intervals import Interval
+
+SPLITS = 5
+MOST_ROWS = 5000
+"""Labelled rows that are looked at."""
+DRAWS = 2000
+"""Of the bootstrap over rows."""
+PENALTIES = np.logspace(-4, 2, 7)
+"""Of the probe; scikit-learn chooses among them by leaving rows out."""
+
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows with a label.
+
+    Attributes
+    ----------
+    rows : int64 array, shape (m,)
+    labels : int64 array, shape (m,)
+        Number of each row's class.
+    classes : int
+    """
+
+    rows: Rows
+    labels: Labels
+    classes: int
+
+
+def read_labels(
+    source: KeyedSet,
+    column: str,
+    stored: Rows | None,
+    generator: np.random.Generator,
+    fewest: int = SPLITS,
+) -> Labelled:
+    """Read the labels of a sample of rows.
+
+    Rows without a label, and classes of few rows, are left out.
+
+    Parameters
+    ----------
+    source : KeyedSet
+    column : str
+        Of text, integers or truth values.
+    stored : int64 array, shape (n,), or None
+        Where the rows stand in the source; None where all are in place.
+    generator : numpy Generator
+    fewest : int
+        Rows of a class.
+
+    Raises
+    ------
+    InputError
+        For a missing column, and for one without two classes of enough rows.
+    """
+    known = source.columns()
+    if column not in known:
+        raise InputError(
+            f"{source.uri}: no column {column!r} of labels{did_you_mean(column, known)}; "
+            f"there are {', '.join(known) or 'vectors only'}"
+        )
+    values = np.concatenate(
+        [np.array([str(one) for one in part.to_pylist()]) for _, part in source.values(column)]
+    )
+    empty = np.concatenate(
+        [part.is_null().to_numpy(zero_copy_only=False) for _, part in source.values(column)]
+    )
+    if stored is not None:
+        values, empty = values[stored], empty[stored]
+    rows = np.flatnonzero(~empty)
+    if len(rows) > MOST_ROWS:
+        rows = np.sort(generator.choice(rows, MOST_ROWS, replace=False))
+    names, labels, counts = np.unique(values[rows], return_inverse=True, return_counts=True)
+    enough: Mask = counts >= fewest
+    if enough.sum() < 2:
+        raise InputError(
+            f"{source.uri}: column {column!r} has {len(names)} labels, {enough.sum()} of them with "
+            f"at least {fewest} rows; a probe needs two such classes"
+        )
+    kept = enough[labels]
+    return Labelled(rows[kept], labels[kept], int(enough.sum()))
+
+
+def halves(found: Labelled, generator: np.random.Generator) -> tuple[Labelled, Labelled]:
+    """Return two sets of rows that hold half of every class each."""
+    order = generator.permutation(len(found.rows))
+    # Within a class every second row, in random order, goes to the first half.
+    by_class = order[np.argsort(found.labels[order], kind="stable")]
+    place = np.arange(len(order)) - np.searchsorted(found.labels[by_class], found.labels[by_class])
+    first, second = np.sort(by_class[place % 2 == 0]), np.sort(by_class[place % 2 == 1])
+    return (
+        Labelled(found.rows[first], found.labels[first], found.classes),
+        Labelled(found.rows[second], found.labels[second], found.classes),
+    )
+
+
+def hits(vectors: Matrix, labels: Labels, seed: int) -> Mask:
+    """Return which labels a linear probe fitted on other rows tells, shape (m,).
+
+    Parameters
+    ----------
+    vectors : float64 array, shape (m, d)
+    labels : int64 array, shape (m,)
+    seed : int
+        Deals the rows out.
+    """
+    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+    splits = StratifiedKFold(SPLITS, shuffle=True, random_state=seed)
+    told = cross_val_predict(RidgeClassifierCV(PENALTIES), vectors, labels, cv=splits)
+    right: Mask = told == labels
+    return right
+
+
+def bootstrap(values: NDArray[np.float64], confidence: float, seed: int) -> Interval:
+    """Return the mean of values and its percentile interval over rows drawn again and again.
+
+    Rows are what is drawn; that the probes share their training rows is not in it.
+    """
+    generator = np.random.default_rng([seed, 11])
+    draws = np.array(
+        [values[generator.integers(0, len(values), len(values))].mean() for _ in range(DRAWS)]
+    )
+    tail = (1.0 - confidence) / 2.0
+    low, high = np.quantile(draws, [tail, 1.0 - tail])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def best_weights(
+    parts: Sequence[Matrix], labels: Labels, seed: int, grid: Sequence[float]
+) -> list[float]:
+    """Return the weights whose joined rows a probe reads best, one set's weight tried at a time.
+
+    Parameters
+    ----------
+    parts : sequence of float64 arrays, shapes (m, d_i)
+        Each of mean squared norm 1.
+    labels : int64 array, shape (m,)
+    seed : int
+    grid : sequence of float
+        Weights of a set beside the others' 1.
+    """
+    weights = [1.0] * len(parts)
+
+    def told(tried: list[float]) -> float:
+        total = sum(tried)
+        joined = [np.sqrt(one / total) * part for one, part in zip(tried, parts, strict=True)]
+        return float(hits(np.hstack(joined), labels, seed).mean())
+
+    # The first set is the unit of the others.
+    for place in range(1, len(parts)):
+        tried = [[*weights[:place], one, *weights[place + 1 :]] for one in grid]
+        weights = max(tried, key=told)
+    return weights

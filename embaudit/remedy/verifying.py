@@ -1,0 +1,153 @@
+"""Measuring a map again, on pairs it was not fitted on: `embaudit verify`."""
+
+from __future__ import annotations
+
+import os
+
+from embaudit.alignment import MappedSource, Verification
+from embaudit.data.id_files import IdSource
+from embaudit.data.join import open_pair
+from embaudit.data.sources import Source
+from embaudit.datatypes import Progress
+from embaudit.errors import InputError
+from embaudit.maps.map_file import read_map
+from embaudit.measures.distances import row_cosines
+from embaudit.remedy.applying import check_norms, check_source
+from embaudit.remedy.checksums import checksum
+from embaudit.remedy.mapped_search import OneWay
+from embaudit.result import Estimate, Policy
+from embaudit.stages.ledger import Ledger
+from embaudit.stages.options import Options
+from embaudit.stages.population import populate
+from embaudit.stats.parallel import single_threaded_blas
+from embaudit.version import __version__
+
+DEFAULT_K = 10
+
+
+def verify(
+    path: str | os.PathLike[str],
+    a: Source,
+    b: Source,
+    *,
+    on: str | None = None,
+    ids_a: IdSource | None = None,
+    ids_b: IdSource | None = None,
+    by_row: bool = False,
+    column: str | None = None,
+    policy: Policy | None = None,
+    drop_invalid: bool = False,
+    keep_duplicates: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+    threads: int | None = None,
+) -> Verification:
+    """Say what a saved map recovers on pairs of today.
+
+    Of more pairs than the map was fitted on as many are drawn: recall falls with the size of an
+    index, which is no drift.
+
+    Parameters
+    ----------
+    path : path
+        What `embaudit align` or `save_map` wrote.
+    a, b : path, array or EmbeddingSet
+        Paired rows of the same two models, A's first whatever the map's direction.
+    policy : Policy, optional
+        Its `min_aligned_recall` must be reached, its `max_queries` bounds the work.
+    on, ids_a, ids_b, by_row, column, drop_invalid, keep_duplicates, seed, progress, threads
+        As of `embaudit.compare`.
+
+    Raises
+    ------
+    EmbauditError
+        InputError for a damaged map, sets of other dimensions, too few rows.
+    """
+    fitted, notes = read_map(path)
+    options = Options.checked(
+        metric=fitted.metric,
+        k=notes.k or DEFAULT_K,
+        policy=policy,
+        drop_invalid=drop_invalid,
+        keep_duplicates=keep_duplicates,
+        seed=seed,
+        progress=progress,
+        threads=threads,
+    )
+    pair = open_pair(
+        a,
+        b,
+        on=on,
+        ids_a=ids_a,
+        ids_b=ids_b,
+        by_row=by_row,
+        column=column,
+        sample=max(fitted.rows, *(one.rows for one in notes.inputs), 0),
+        seed=seed,
+    )
+    sides = (pair.a, pair.b) if fitted.direction == "a_to_b" else (pair.b, pair.a)
+    check_source(fitted, sides[0])
+    if sides[1].dim != fitted.dims[1]:
+        raise InputError(
+            f"{sides[1].uri}: dimension {sides[1].dim}; the map leads to {fitted.dims[1]}"
+        )
+    ledger = Ledger()
+    with single_threaded_blas(), ledger.stage("total"):
+        population = populate(pair, options)
+        fewest = 4 * options.k + 2
+        if population.n < fewest:
+            raise InputError(
+                f"{pair.a.uri}: {population.n} distinct paired rows; recall at k {options.k} "
+                f"needs at least {fewest}"
+            )
+        way = OneWay(population, fitted.direction, endless=True)
+        queries = population.order[: min(options.policy.max_queries, population.n)]
+        stored = sides[0].take(queries)
+        check_norms(fitted, sides[0], stored)
+        found = way.mapped([fitted]).run(queries, options.progress)
+        _, y = way.vectors(queries)
+        cosine = float(row_cosines(fitted.exact(stored), y).mean())
+    now = way.sight(found, cosine)
+    reached = way.corrected(found)
+    assert reached is not None, "asked"
+    recorded = notes.held_out.get("recall")
+    before = None if recorded is None else Estimate(value=recorded.value, ci=recorded.ci)
+    sources = [
+        MappedSource(uri=one.uri, rows=one.rows, dim=one.dim, sha256=checksum(one))
+        for one in (pair.source("a"), pair.source("b"))
+    ]
+    fault = _fault(now.recall, reached, before, options.policy)
+    return Verification(
+        embaudit_version=__version__,
+        map=os.fsdecode(path),
+        direction=fitted.direction,
+        method=fitted.method,
+        metric=fitted.metric,
+        k=options.k,
+        seed=seed,
+        passed=fault is None,
+        fault=fault,
+        min_aligned_recall=options.policy.min_aligned_recall,
+        a=sources[0],
+        b=sources[1],
+        pairs=population.n,
+        fitted_on=fitted.rows,
+        queries=len(queries),
+        now=now,
+        recorded=before,
+        same_inputs=[one.sha256 for one in notes.inputs] == [one.sha256 for one in sources],
+        timing=ledger.timing,
+    )
+
+
+def _fault(
+    now: Estimate | None, reached: float, recorded: Estimate | None, policy: Policy
+) -> str | None:
+    """Return why a map no longer does, None where it does."""
+    if reached < policy.min_aligned_recall:
+        return f"recall is below the {policy.min_aligned_recall:g} that is asked"
+    if recorded is None or recorded.ci is None or now is None or now.ci is None:
+        return None
+    if now.ci[1] < recorded.ci[0]:
+        return f"recall has fallen below the interval that was recorded, from {recorded.ci[0]:.3f}"
+    return None
