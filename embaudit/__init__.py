@@ -10,6 +10,7 @@ from embaudit.version import __version__
 if TYPE_CHECKING:
     from embaudit.alignment import Alignment, Verification
     from embaudit.audit import compare
+    from embaudit.concatenation import Concatenation
     from embaudit.data.embedding_set import EmbeddingSet
     from embaudit.data.join import open_pair
     from embaudit.data.pair import Pair
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
     from embaudit.maps.map_file import load_map, save_map
     from embaudit.remedy.aligning import align
     from embaudit.remedy.applying import apply_map
+    from embaudit.remedy.joining import concat
     from embaudit.remedy.verifying import verify
     from embaudit.result import Audit, Policy
 
 _HOMES = {
     "Alignment": "embaudit.alignment",
     "Audit": "embaudit.result",
+    "Concatenation": "embaudit.concatenation",
     "EmbauditError": "embaudit.errors",
     "EmbeddingSet": "embaudit.data.embedding_set",
     "FittedMap": "embaudit.maps.fitted",
@@ -41,6 +44,7 @@ _HOMES = {
     "align": "embaudit.remedy.aligning",
     "apply_map": "embaudit.remedy.applying",
     "compare": "embaudit.audit",
+    "concat": "embaudit.remedy.joining",
     "fit_map": "embaudit.fitting",
     "open_pair": "embaudit.data.join",
     "load_map": "embaudit.maps.map_file",
@@ -52,6 +56,7 @@ _HOMES = {
 __all__ = [
     "Alignment",
     "Audit",
+    "Concatenation",
     "EmbauditError",
     "EmbeddingSet",
     "FittedMap",
@@ -67,6 +72,7 @@ __all__ = [
     "align",
     "apply_map",
     "compare",
+    "concat",
     "fit_map",
     "load_map",
     "open_pair",

@@ -18,7 +18,7 @@ class ConcatenatedSet(Value):
 
 
 class Probe(Value):
-    """How many labels of unseen rows a linear probe tells.
+    """How many labels of unseen rows their nearest neighbours tell.
 
     ``parts`` are the sets, ``best`` the place of the one that tells most, ``gain`` the accuracy of
     the joined rows above that one's, row by row.

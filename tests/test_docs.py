@@ -59,6 +59,18 @@ def test_the_report_in_the_readme_is_what_is_printed():
     assert done.stdout.startswith(shown)
 
 
+def test_the_remedies_in_the_readme_run_and_print_what_is_shown(tmp_path):
+    (tmp_path / "sample_data").symlink_to(ROOT / "sample_data")
+    printed = ""
+    for line in shell_lines(README):
+        if line.startswith(("embaudit align", "embaudit apply", "embaudit concat")):
+            done = run([*EMBAUDIT, *shlex.split(line)[1:]], cwd=tmp_path)
+            assert (done.returncode, done.stderr) == (0, "")
+            printed += done.stdout
+    _, shown = re.findall(r"```text\n(.*?)```", README, re.DOTALL)
+    assert shown in printed
+
+
 def test_readme_python_runs():
     code = "\n".join(re.findall(r"```python\n(.*?)```", README, re.DOTALL))
     comments = re.findall(r"# (.+)", code)

@@ -38,7 +38,6 @@ from embaudit.remedy.joined_rows import (
 )
 from embaudit.remedy.mapped_search import OneWay
 from embaudit.remedy.probe import SPLITS, best_weights, bootstrap, halves, hits, read_labels
-from embaudit.report.plain import count
 from embaudit.result import Estimate
 from embaudit.stages.options import Options
 from embaudit.stages.population import populate
@@ -163,9 +162,10 @@ def _usable(joined: Joined, drop_invalid: bool) -> tuple[Joined, list[float]]:
     if not drop_invalid:
         for one, mask in zip(joined.sets, masks, strict=True):
             if not mask.all():
+                bad = np.flatnonzero(~mask)
                 raise InputError(
-                    f"{one.uri}: {count(int((~mask).sum()), 'row')} with NaN or inf, first row "
-                    f"{int(np.argmin(mask))}; repair them or pass --drop-invalid"
+                    f"{one.uri}: {len(bad):,} row{'s' * (len(bad) > 1)} with NaN or inf, first row "
+                    f"{bad[0]}; repair them or pass --drop-invalid"
                 )
     if not kept.any():
         raise InputError("concat: no row is finite in every set; check the exports")
@@ -248,14 +248,14 @@ class _Told:
         """Return the weights by which half of the rows is told best."""
         found = self._choosing
         parts = [self._part(place, found.rows) for place in range(len(self._squares))]
-        return best_weights(parts, found.labels, self._options.seed, GRID)
+        return best_weights(parts, found.labels, self._options.metric, self._options.seed, GRID)
 
     def probe(self, rows: JoinedRows, confidence: float) -> Probe:
         """Return how well rows are told, by each set and by the joined rows."""
-        found, seed = self._judging, self._options.seed
-        right = hits(rows.take(found.rows).astype(np.float64), found.labels, seed)
+        found, metric, seed = self._judging, self._options.metric, self._options.seed
+        right = hits(rows.take(found.rows).astype(np.float64), found.labels, metric, seed)
         parts = [
-            hits(self._part(place, found.rows), found.labels, seed)
+            hits(self._part(place, found.rows), found.labels, metric, seed)
             for place in range(len(self._squares))
         ]
         best = max(range(len(parts)), key=lambda place: parts[place].mean())

@@ -1,4 +1,4 @@
-"""Does a joined space tell labels better than its parts? A linear probe, cross-validated."""
+"""Does a joined space tell labels better than its parts? Nearest neighbours, cross-validated."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embaudit.data.keyed import KeyedSet
-from embaudit.datatypes import Mask, Matrix, Rows
+from embaudit.datatypes import Mask, Matrix, Metric, Rows
 from embaudit.errors import InputError, did_you_mean
 from embaudit.stats.intervals import Interval
 
@@ -18,8 +18,9 @@ MOST_ROWS = 5000
 """Labelled rows that are looked at."""
 DRAWS = 2000
 """Of the bootstrap over rows."""
-PENALTIES = np.logspace(-4, 2, 7)
-"""Of the probe; scikit-learn chooses among them by leaving rows out."""
+NEIGHBOURS = 10
+"""Of the probe. Neighbours see what a search sees, weights of the sets included; a linear probe is
+nearly blind to them."""
 
 Labels = NDArray[np.int64]
 
@@ -109,21 +110,26 @@ def halves(found: Labelled, generator: np.random.Generator) -> tuple[Labelled, L
     )
 
 
-def hits(vectors: Matrix, labels: Labels, seed: int) -> Mask:
-    """Return which labels a linear probe fitted on other rows tells, shape (m,).
+def hits(vectors: Matrix, labels: Labels, metric: Metric, seed: int) -> Mask:
+    """Return which labels the nearest of other rows tell, shape (m,).
 
     Parameters
     ----------
     vectors : float64 array, shape (m, d)
     labels : int64 array, shape (m,)
+    metric : Metric
+        Under dot neighbours are those by cosine.
     seed : int
         Deals the rows out.
     """
-    from sklearn.linear_model import RidgeClassifierCV
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.neighbors import KNeighborsClassifier
 
+    nearest = "euclidean" if metric is Metric.EUCLIDEAN else "cosine"
     splits = StratifiedKFold(SPLITS, shuffle=True, random_state=seed)
-    told = cross_val_predict(RidgeClassifierCV(PENALTIES), vectors, labels, cv=splits)
+    fewest = len(labels) - len(labels) // SPLITS - 1
+    probe = KNeighborsClassifier(min(NEIGHBOURS, fewest), metric=nearest, algorithm="brute")
+    told = cross_val_predict(probe, vectors, labels, cv=splits)
     right: Mask = told == labels
     return right
 
@@ -143,7 +149,7 @@ def bootstrap(values: NDArray[np.float64], confidence: float, seed: int) -> Inte
 
 
 def best_weights(
-    parts: Sequence[Matrix], labels: Labels, seed: int, grid: Sequence[float]
+    parts: Sequence[Matrix], labels: Labels, metric: Metric, seed: int, grid: Sequence[float]
 ) -> list[float]:
     """Return the weights whose joined rows a probe reads best, one set's weight tried at a time.
 
@@ -152,6 +158,7 @@ def best_weights(
     parts : sequence of float64 arrays, shapes (m, d_i)
         Each of mean squared norm 1.
     labels : int64 array, shape (m,)
+    metric : Metric
     seed : int
     grid : sequence of float
         Weights of a set beside the others' 1.
@@ -161,7 +168,7 @@ def best_weights(
     def told(tried: list[float]) -> float:
         total = sum(tried)
         joined = [np.sqrt(one / total) * part for one, part in zip(tried, parts, strict=True)]
-        return float(hits(np.hstack(joined), labels, seed).mean())
+        return float(hits(np.hstack(joined), labels, metric, seed).mean())
 
     # The first set is the unit of the others.
     for place in range(1, len(parts)):
