@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embaudit.datatypes import DIRECTIONS, Rows, Vector
+from embaudit.datatypes import DIRECTIONS, Matrix, Rows, Vector
 from embaudit.maps.cross_fit import CrossFit
 from embaudit.measures.neighbors import MAPS, RAW, QueryResults, partner_id
 from embaudit.measures.pairing import Mispairing, View, judge, judge_raw
@@ -130,11 +130,11 @@ class RankSample:
         metric = population.options.metric
         sides = dict(zip("ab", population.prepared(rows), strict=True))
         pools = None if pool is None else dict(zip("ab", population.prepared(pool), strict=True))
-        targets = {side: unit_rows(vectors) for side, vectors in sides.items()} if cosine else None
         partners = {
             side: Partners(vectors, metric, None if pools is None else pools[side])
             for side, vectors in sides.items()
         }
+        units = _units(sides, partners) if cosine else None
 
         def score(view: View) -> tuple[Vector, Vector]:
             direction, kind = view
@@ -143,11 +143,11 @@ class RankSample:
                 vectors = self._maps.transform(direction, kind, rows, vectors)
             # The same references for every view: they differ by the map alone.
             ranks = partners[direction[-1]].ranks(vectors, np.random.default_rng(seed))
-            if targets is None:
+            if units is None:
                 return ranks, np.empty(0)
             # Mapped rows are a copy of ours to overwrite.
-            units = unit_rows(vectors, out=None if kind == RAW else vectors)
-            return ranks, np.einsum("ij,ij->i", units, targets[direction[-1]])
+            own = units[direction[0]] if kind == RAW else unit_rows(vectors, out=vectors)
+            return ranks, np.einsum("ij,ij->i", own, units[direction[-1]])
 
         kinds = (RAW, *MAPS) if population.same_dim else MAPS
         views: list[View] = [(direction, kind) for direction in DIRECTIONS for kind in kinds]
@@ -158,6 +158,15 @@ class RankSample:
             if cosine:
                 cosines[view] = found
         return ranks, cosines
+
+
+def _units(sides: dict[str, Matrix], partners: dict[str, Partners]) -> dict[str, Matrix]:
+    """Return the rows of both sides at length 1, those that are there already not made again."""
+    found = {}
+    for side, vectors in sides.items():
+        units = partners[side].units
+        found[side] = unit_rows(vectors) if units is None else units
+    return found
 
 
 def _joined(first: dict[View, Vector], second: dict[View, Vector]) -> dict[View, Vector]:

@@ -34,6 +34,11 @@ class Partners:
         self._targets = self._placed(targets)
         self._pool = self._targets if pool is None else self._placed(pool)
 
+    @property
+    def units(self) -> Matrix | None:
+        """The targets as rows of length 1, shape (m, d), not to be written to; None by distance."""
+        return None if self._by_distance else self._targets
+
     def ranks(self, vectors: Matrix, generator: np.random.Generator) -> Vector:
         """Return each query's partner rank in (0, 1).
 
