@@ -11,6 +11,10 @@ from pathlib import Path
 
 from embaudit.errors import OutputError, UsageError
 
+MAP_SUFFIX = ".safetensors"
+_unfinished: set[Path] = set()
+"""Temporary files that a process which ends at once leaves behind, unless it removes them."""
+
 
 def place(path: str | os.PathLike[str]) -> str:
     """Return what two spellings of one path share."""
@@ -52,6 +56,8 @@ def check_destination(given: str, path: Path, cure: str = "give the path of a fi
 def check_new(given: str, path: Path, inputs: Iterable[str], *, overwrite: bool) -> Path:
     """Return the file that `path` stands for, refused where it may not be written.
 
+    Call it before any work, and `refuse_inputs` once the inputs are open.
+
     Parameters
     ----------
     given : str
@@ -73,6 +79,50 @@ def check_new(given: str, path: Path, inputs: Iterable[str], *, overwrite: bool)
         raise UsageError(f"{given}: exists; pass --overwrite to replace it")
     # The link's target is what gets replaced, not the link.
     return Path(os.path.realpath(path))
+
+
+def check_map_file(given: str, inputs: Iterable[str], *, overwrite: bool) -> Path:
+    """Return the file that a map is to be written to, as `check_new` does.
+
+    Raises
+    ------
+    UsageError
+    """
+    path = Path(given)
+    if path.suffix.lower() != MAP_SUFFIX:
+        raise UsageError(f"{given}: maps are written as {MAP_SUFFIX}; rename the file")
+    return check_new(given, path, inputs, overwrite=overwrite)
+
+
+def refuse_inputs(given: str, path: Path, files: Iterable[Path]) -> None:
+    """Refuse an output that is one of the files read, or lies among the parts of a set.
+
+    Parameters
+    ----------
+    given : str
+        What the user typed, for the message.
+    path : pathlib.Path
+    files : iterable of pathlib.Path
+        Of one set.
+
+    Raises
+    ------
+    UsageError
+    """
+    read = {place(file) for file in files}
+    if place(path) in read:
+        raise UsageError(f"{given}: would overwrite an input; choose another path")
+    folders = {os.path.dirname(file) for file in read}
+    suffixes = {os.path.splitext(file)[1].lower() for file in read}
+    if (
+        len(read) > 1
+        and os.path.dirname(place(path)) in folders
+        and path.suffix.lower() in suffixes
+    ):
+        raise UsageError(
+            f"{given}: lies among the parts of an input and would be read as one; choose another "
+            "folder"
+        )
 
 
 @contextmanager
@@ -98,11 +148,21 @@ def replacing(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
 
 
 def temporary_beside(path: Path) -> Path:
     """Return a new name in the folder of `path`."""
-    return path.with_name(f".embaudit-{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".embaudit-{secrets.token_hex(8)}.tmp")
+    _unfinished.add(temporary)
+    return temporary
+
+
+def discard_unfinished() -> None:
+    """Remove what has been written and is not in place: for a process that ends at once."""
+    for temporary in list(_unfinished):
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def not_written(path: Path, error: OSError) -> OutputError:

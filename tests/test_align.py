@@ -284,9 +284,10 @@ def test_a_map_that_does_not_help_is_not_written_unless_forced(folder):
 
 
 def test_outputs_that_may_not_be_written(folder):
+    (folder / "there.safetensors").write_bytes(b"before")
     for words, complaint in (
-        (("-o", "a.npy"), "a.npy: would overwrite an input; choose another path"),
-        (("-o", "other.npy"), "other.npy: exists; pass --overwrite to replace it"),
+        (("-o", "a.npy"), "a.npy: maps are written as .safetensors; rename the file"),
+        (("-o", "there.safetensors"), "there.safetensors: exists; pass --overwrite to replace it"),
         (("-o", "no/map.safetensors"), "does not exist; create it first"),
         ((), "Missing option '--output'"),
     ):
@@ -382,3 +383,34 @@ def test_the_advice_of_an_audit_runs_as_printed(tmp_path, a, b, options, names):
 def test_arrays_have_no_command():
     for pair in (W2V, (SETS["minilm"], SETS["lsa"])):
         assert embaudit.compare(*pair).recommendation.commands == []
+
+
+def test_norms_whose_squares_float32_loses():
+    a = rows()
+    b = turned(a)
+    far = (a.astype(np.float64) * 1e19).astype(np.float32)
+    fitted, found = align(far, b, k=5)
+    assert found.after.recall.value > 0.999
+    assert verify_saved(fitted, far, b, k=5).now.recall.value > 0.999
+
+
+def test_pairs_that_repeat_do_not_hide_a_fall():
+    a = rows(600)
+    b = (turned(a) + 0.1 * rows(600, seed=3)).astype(np.float32)
+    fitted, found = align(a, b)
+    fresh = rows(600, seed=8)
+    drifted = (turned(fresh) + 0.35 * rows(600, seed=9)).astype(np.float32)
+    plain = verify_saved(fitted, fresh, drifted, notes=notes_of(found))
+    again = np.repeat(np.arange(600), 4)
+    repeated = verify_saved(fitted, fresh[again], drifted[again], notes=notes_of(found))
+    assert plain.pairs == repeated.pairs == 600
+    assert repeated.now.recall.value == pytest.approx(plain.now.recall.value, abs=1e-9)
+    assert not plain.passed
+    assert not repeated.passed
+
+
+def test_a_map_fitted_on_few_pairs_is_measured_on_enough():
+    a = rows(600)
+    fitted = embaudit.fit_map(a[:40], turned(a)[:40])
+    found = verify_saved(fitted, a, turned(a))
+    assert (found.fitted_on, found.pairs) == (40, 42)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from commands import EMBAUDIT, run
+from commands import EMBAUDIT, run, run_code
 
 import embaudit
 from benchmarks.pairs import load
@@ -233,3 +233,86 @@ def test_the_command(tmp_path):
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr == "error: out.npy: exists; pass --overwrite to replace it\n"
     assert run([*words, "out.npy", "--overwrite", "-q"], cwd=tmp_path).stdout == ""
+
+
+@pytest.mark.parametrize("factor", [1e-28, 1e-22, 1e17, 1e19, 1e29])
+def test_norms_whose_squares_float32_loses(tmp_path, factor):
+    fitted = a_map()
+    far = (A.astype(np.float64) * factor).astype(np.float32)
+    far[5] = A[5]
+    apply_map(fitted, far, tmp_path / "out.npy")
+    found = np.load(tmp_path / "out.npy")
+    assert np.abs(found - fitted.transform(far)).max() < 1e-5
+    assert np.abs(found - fitted.transform(A)).max() < 1e-4
+
+
+def test_an_output_among_the_parts_of_its_input(tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for part in (0, 1):
+        table(folder / f"{part}.parquet", A[350 * part : 350 * (part + 1)])
+    before = (folder / "1.parquet").read_bytes()
+    fitted = a_map()
+    for source in (folder, f"{folder}/*.parquet"):
+        for name, complaint in (("1.parquet", "overwrite an input"), ("2.parquet", "lies among")):
+            with pytest.raises(UsageError, match=complaint):
+                apply_map(fitted, source, folder / name, column="embedding", overwrite=True)
+    held = embaudit.open_set(folder / "1.parquet", column="embedding")
+    with pytest.raises(UsageError, match="would overwrite an input"):
+        apply_map(fitted, held, folder / "1.parquet", overwrite=True)
+    assert (folder / "1.parquet").read_bytes() == before
+    apply_map(fitted, folder, folder / "2.npy", column="embedding")
+
+
+def test_columns_that_cannot_go_along_are_named(tmp_path):
+    values = pa.FixedSizeListArray.from_arrays(A.reshape(-1), 12)
+    twice = pa.table([values, pa.array(range(700)), pa.array(range(700))], names=["v", "d", "d"])
+    pq.write_table(twice, tmp_path / "a.parquet")
+    done = apply_map(a_map(), tmp_path / "a.parquet", tmp_path / "out.parquet")
+    assert (done.columns, done.dropped) == ([], ["d"])
+    spans = pa.array([(1, 2, 3)] * 700, pa.month_day_nano_interval())
+    odd = pa.table({"v": values, "spans": spans})
+    with (
+        pa.OSFile(str(tmp_path / "odd.arrow"), "wb") as sink,
+        pa.ipc.new_file(sink, odd.schema) as writer,
+    ):
+        writer.write_table(odd)
+    with pytest.raises(InputError, match="a column beside the vectors cannot be written"):
+        apply_map(a_map(), tmp_path / "odd.arrow", tmp_path / "odd.parquet")
+    assert not (tmp_path / "odd.parquet").exists()
+
+
+def test_rows_that_half_precision_loses(tmp_path):
+    small = (1e-5 * A).astype(np.float32)
+    fitted = embaudit.fit_map(small, (1e-6 * B).astype(np.float32), metric="dot")
+    with pytest.raises(InputError, match="row 0 is mapped below float16; write float32"):
+        apply_map(fitted, small, tmp_path / "out.npy", dtype="float16")
+    apply_map(fitted, small, tmp_path / "out.npy")
+
+
+def test_threads_are_checked(tmp_path):
+    with pytest.raises(UsageError, match="--threads must be at least 1"):
+        apply_map(a_map(), A, tmp_path / "out.npy", threads=0)
+
+
+@pytest.mark.parametrize("suffix", ["npy", "parquet"])
+def test_what_is_interrupted_leaves_nothing(tmp_path, suffix):
+    np.save(tmp_path / "a.npy", A)
+    save_map(a_map(), tmp_path / "map.safetensors")
+    code = f"""
+import os, signal, time
+from embaudit.data import vector_files
+for kind in (vector_files._Npy, vector_files._Parquet):
+    def write(self, block, plain=kind.write):
+        plain(self, block)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(30)
+    kind.write = write
+import sys
+sys.argv = ["embaudit", "apply", "map.safetensors", "a.npy", "-o", "out.{suffix}"]
+from embaudit_cli.__main__ import main
+main()
+"""
+    done = run_code(code, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.npy", "map.safetensors"]

@@ -194,7 +194,12 @@ def test_weights_by_labels(tmp_path):
     ("options", "error", "complaint"),
     [
         ({"weights": [1]}, UsageError, "1 weights for 2 sets"),
-        ({"weights": [1, -1]}, UsageError, "expected positive numbers"),
+        ({"weights": [1, -1]}, UsageError, "expected positive finite numbers"),
+        ({"weights": [1e308, 1e308]}, UsageError, "expected positive finite numbers"),
+        ({"weights": [1, "x"]}, UsageError, "expected a number for each set"),
+        ({"confidence": 2}, UsageError, "--confidence 2: expected a number"),
+        ({"ids": "ids.npy"}, UsageError, "ids of each set, in a list"),
+        ({"dim": 2.5}, UsageError, "--dim 2.5: expected 1 to 15"),
         ({"weights": "auto"}, UsageError, "needs --labels"),
         ({"weights": "atuo"}, UsageError, "expected numbers with commas between, or auto"),
         ({"dim": 0}, UsageError, "--dim 0: expected 1 to 15"),
@@ -216,7 +221,11 @@ def test_sets_that_cannot_be_joined(tmp_path):
         ([A, B[:100]], {}, "has 300, .* has 100; join them by ids"),
         ([A, np.zeros((300, 3), np.float32)], {}, "all 300 rows are zero, NaN or inf"),
         ([a, np.ones((900, 2), np.float32)], {"labels": "lable"}, "did you mean 'label'"),
-        ([a, np.ones((900, 2), np.float32)], {"labels": "same"}, "1 labels, 1 of them"),
+        (
+            [a, np.ones((900, 2), np.float32)],
+            {"labels": "same"},
+            "1 of the 1 values in column 'same'",
+        ),
     ):
         with pytest.raises(InputError, match=complaint):
             concat(sources, tmp_path / "out.npy", **options)
@@ -246,3 +255,62 @@ def test_the_command(tmp_path):
     assert done.returncode == 0
     assert "Kept" in done.stdout
     assert embaudit.open_set(tmp_path / "both.parquet").dtype == np.float16
+
+
+def test_nothing_is_left_where_something_cannot_be_measured(tmp_path):
+    a, _, _ = labelled(tmp_path)
+    (tmp_path / "out.npy").write_bytes(b"before")
+    with pytest.raises(InputError, match="column 'same'"):
+        concat(
+            [a, np.ones((900, 2), np.float32)], tmp_path / "out.npy", labels="same", overwrite=True
+        )
+    assert (tmp_path / "out.npy").read_bytes() == b"before"
+
+
+def test_rows_without_neighbours_are_joined_all_the_same(tmp_path):
+    for count in (1, 30):
+        ones = np.ones((count, 3), np.float32)
+        found = concat([ones, 2 * ones], tmp_path / "out.npy", overwrite=True)
+        assert [one.kept for one in found.sets] == [None, None]
+        assert np.load(tmp_path / "out.npy").shape == (count, 6)
+
+
+def test_inputs_are_not_overwritten(tmp_path):
+    ids = [f"{i}" for i in range(300)]
+    paths = {name: tmp_path / f"{name}.npy" for name in ("a", "b", "ids_a", "ids_b")}
+    for name, values in (("a", A), ("b", B), ("ids_a", np.array(ids)), ("ids_b", np.array(ids))):
+        np.save(paths[name], values)
+    named = [paths["ids_a"], paths["ids_b"]]
+    for name in ("b", "ids_b"):
+        with pytest.raises(UsageError, match="would overwrite an input"):
+            concat([paths["a"], paths["b"]], paths[name], ids=named, overwrite=True)
+    held = embaudit.open_set(paths["b"])
+    with pytest.raises(UsageError, match="would overwrite an input"):
+        concat([A, held], paths["b"], overwrite=True)
+
+
+def test_the_row_that_is_named_is_that_of_the_file(tmp_path):
+    ids = np.arange(300)
+    holed = B.copy()
+    holed[0, 1] = np.nan
+    order = np.roll(ids, 70)
+    with pytest.raises(InputError, match="1 row with NaN or inf, first row 0;"):
+        concat([A, holed], tmp_path / "out.npy", ids=[ids, order])
+
+
+def test_entries_that_are_finite_are_not_called_invalid(tmp_path):
+    for factor in (1e200, 1e-200):
+        with pytest.raises(InputError, match="rescale the vectors"):
+            concat([A.astype(np.float64) * factor, B], tmp_path / "out.npy")
+
+
+def test_labels_of_other_types_are_refused(tmp_path):
+    a, b, _ = labelled(tmp_path)
+    whole = pq.read_table(a)
+    scores = whole.append_column("score", pa.array(np.linspace(0, 1, 900)))
+    blank = scores.append_column("blank", pa.array(["", "x", "y"] * 300))
+    pq.write_table(blank, a)
+    with pytest.raises(InputError, match="'score' of labels has type double; expected text"):
+        concat([a, b], tmp_path / "out.npy", labels="score")
+    found = concat([a, b], tmp_path / "out.npy", labels="blank")
+    assert (found.probe.classes, found.probe.rows) == (2, 600)

@@ -117,6 +117,12 @@ def missing(header):
         (described(norms=[2.0, 1.0]), "contradicts itself"),
         (described(rank=3), "contradicts itself"),
         (described(rows=0), "damaged map: rows"),
+        (described(matched_scale=-1.0), "damaged map: matched_scale"),
+        (described(matched_scale=1e200), "damaged map: matched_scale"),
+        (described(dims=[60000, 60000], method="low-rank", rank=1), "contradicts itself"),
+        (described(notes={"k": 10**30}), "damaged map: notes.k"),
+        (described(notes={"held_out": {"recall": {"value": 7.0}}}), "damaged map: notes.held_out"),
+        (described(notes={"held_out": {"recall": {"value": 0.5, "ci": [0.9, 0.1]}}}), "interval"),
         (other_text, "a damaged map"),
         (other_shape, "tensor 'matrix' is F64 of .5, 20."),
         (other_type, "tensor 'matrix' is I64"),
@@ -136,9 +142,14 @@ def test_a_map_without_finite_numbers_is_refused(tmp_path):
     path = tmp_path / "map.safetensors"
     save_map(a_map(), path)
     data = bytearray(path.read_bytes())
-    data[-8:] = np.array([np.nan]).tobytes()
-    path.write_bytes(data)
-    with pytest.raises(InputError, match="tensor 'mean_y' holds NaN or inf"):
+    for number in (np.nan, -np.inf, 1e200):
+        data[-8:] = np.array([number]).tobytes()
+        path.write_bytes(data)
+        refuses_numbers(path)
+
+
+def refuses_numbers(path):
+    with pytest.raises(InputError, match="tensor 'mean_y' holds NaN, inf or numbers"):
         load_map(path)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import typer
@@ -52,11 +51,11 @@ def align(
     quiet: options.QuietMap = False,
 ) -> None:
     """Fit a map between A's and B's vectors, and say what it recovers on rows it has not seen."""
-    from embaudit.destinations import check_new
+    from embaudit.destinations import check_map_file
     from embaudit_cli.progress import with_progress
 
     inputs = [path for path in (a, b, ids_a, ids_b) if path is not None]
-    path = check_new(output, Path(output), inputs, overwrite=overwrite)
+    path = check_map_file(output, inputs, overwrite=overwrite)
 
     def fit(progress: Progress | None) -> tuple[FittedMap, Alignment]:
         from embaudit.remedy.aligning import align as align_sets

@@ -60,11 +60,14 @@ def _show(applied: Applied, output: str) -> None:
     from embaudit.report.plain import count, encodable, printable
     from embaudit_cli import streams
 
-    lines = [f"{output}: {count(applied.rows, 'row')} of {applied.dim} dimensions, {applied.dtype}"]
+    shape = f"{count(applied.rows, 'row')} of {count(applied.dim, 'dimension')}"
+    lines = [f"{output}: {shape}, {applied.dtype}"]
+    parquet = applied.path.suffix.lower() == ".parquet"
     if applied.columns:
         lines.append(f"with columns {', '.join(applied.columns)}")
     if applied.dropped:
-        lines.append(f"without columns {', '.join(applied.dropped)}; a .parquet output keeps them")
+        why = ": they have no one name and type" if parquet else "; a .parquet output keeps them"
+        lines.append(f"without columns {', '.join(applied.dropped)}{why}")
     if applied.zero_rows:
         lines.append(f"{count(applied.zero_rows, 'row')} without a direction stay zero")
     with streams.standard_output():

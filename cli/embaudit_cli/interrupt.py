@@ -42,6 +42,9 @@ def _stop(signum: int, _frame: FrameType | None) -> NoReturn:
 
 def end_at_once(stopped: Stopped) -> NoReturn:
     """Say so and end the process without waiting for its threads."""
+    # Where it has not been imported nothing has been written.
+    if destinations := sys.modules.get("embaudit.destinations"):
+        destinations.discard_unfinished()
     with suppress(OSError, ValueError):  # stderr may be closed
         sys.stderr.write("interrupted\n")
         sys.stderr.flush()

@@ -190,6 +190,11 @@ class ColumnarSet(KeyedSet, Generic[File]):
                 found += [key_value(keys, kind, row - first) for row in rows[start:stop].tolist()]
         return found
 
+    def names(self) -> list[str]:
+        """Return the names of all columns, those that occur twice too."""
+        with self._opened() as file:
+            return list(self._schema(file).names)
+
     def fields(self) -> list[pa.Field]:
         """Return every column whose name occurs once, in stored order, the vectors' included."""
         with self._opened() as file:

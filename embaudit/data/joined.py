@@ -32,12 +32,19 @@ class Joined:
     rows : int64 array, shape (m,), or None
         Where the rows stand in the first set, ascending; None where all are in place.
     by : "row" or "id"
+    places : list of int64 array, shape (m,), or None
+        Where the rows stand in each set; None where all are in place.
     """
 
     sets: list[EmbeddingSet]
     stored: list[EmbeddingSet]
     rows: Rows | None
     by: Literal["row", "id"]
+    places: list[Rows] | None = None
+
+    def stored_rows(self, place: int, rows: Rows) -> Rows:
+        """Return where joined rows, shape (m,), are stored in a set."""
+        return rows if self.places is None else self.places[place][rows]
 
     def only(self, kept: Mask) -> Joined:
         """Return the rows that are marked, shape (m,)."""
@@ -47,6 +54,7 @@ class Joined:
             self.stored,
             rows if self.rows is None else self.rows[rows],
             self.by,
+            [self.stored_rows(place, rows) for place in range(len(self.sets))],
         )
 
 
@@ -101,7 +109,8 @@ def join_sets(
         raise InputError(f"{first.uri}: no id is in all of the {len(stored)} sets")
     places = [common, *(_partners(found, common) for found in matches)]
     sets = [decoded_once(reordered(one, rows)) for one, rows in zip(stored, places, strict=True)]
-    return Joined(sets, list(stored), None if len(common) == first.rows else common, "id")
+    in_place = len(common) == first.rows
+    return Joined(sets, list(stored), None if in_place else common, "id", places)
 
 
 def _partners(matches: Matches, rows: Rows) -> Rows:

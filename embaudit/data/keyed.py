@@ -81,6 +81,10 @@ class KeyedSet(EmbeddingSet):
         """Return the value of one row of a column that `key_hashes` accepted."""
 
     @abstractmethod
+    def names(self) -> list[str]:
+        """Return the names of all columns, those that occur twice too."""
+
+    @abstractmethod
     def fields(self) -> list[pa.Field]:
         """Return every column whose name occurs once, in stored order, the vectors' included."""
 

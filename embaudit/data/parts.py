@@ -147,6 +147,10 @@ class PartsSet(KeyedSet):
         index, within = self._locate(row)
         return self._parts[index].key_at(column, within)
 
+    def names(self) -> list[str]:
+        """Return the names of the columns that any part has."""
+        return list(dict.fromkeys(name for part in self._parts for name in part.names()))
+
     def fields(self) -> list[pa.Field]:
         """Return the columns that every part has with one type."""
         others = [{field.name: field.type for field in part.fields()} for part in self._parts[1:]]

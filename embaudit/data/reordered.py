@@ -107,6 +107,15 @@ class SpooledSet(EmbeddingSet):
         self.uri, self.dim, self.dtype = source.uri, source.dim, source.dtype
         self.rows = len(rows)
         _require_room(self.uri, self.rows * self.dim * self.dtype.itemsize)
+        try:
+            self._copy(source, rows)
+        except OSError as error:
+            raise InputError(
+                f"{self.uri}: joining needs a temporary file in {tempfile.gettempdir()}, which "
+                f"could not be written ({error.strerror or error}); free some room or set TMPDIR"
+            ) from error
+
+    def _copy(self, source: EmbeddingSet, rows: Rows) -> None:
         self._spool = Spool(self.uri, self.rows, self.dim, self.dtype)
         # Every row of the source is written at its place; neighbours in one write.
         targets = np.argsort(rows, kind="stable")

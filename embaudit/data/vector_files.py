@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embaudit.data.embedding_set import EmbeddingSet
+from embaudit.data.files import brief
 from embaudit.data.keyed import KeyedSet
 from embaudit.datatypes import Rows
 from embaudit.destinations import replacing
@@ -190,7 +191,6 @@ def _parquet(
     path: Path, dim: int, dtype: np.dtype[Any], beside: _Beside | None
 ) -> Iterator[VectorFile]:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     column = COLUMN if beside is None else beside.column
     vectors = pa.field(column, pa.list_(pa.from_numpy_dtype(dtype), dim), nullable=False)
@@ -203,10 +203,29 @@ def _parquet(
         "use_dictionary": others or False,
         "write_statistics": others or False,
     }
-    with (
-        replacing(path) as temporary,
-        pq.ParquetWriter(str(temporary), schema, **options) as writer,
-    ):
+    with replacing(path) as temporary, _told(path), _writer(temporary, schema, options) as writer:
         file = _Parquet(writer, schema, column, beside)
         yield file
         file.flush()
+
+
+@contextmanager
+def _writer(path: Path, schema: pa.Schema, options: dict[str, Any]) -> Iterator[Any]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(str(path), schema, **options) as writer:
+        yield writer
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Refuse, in one line, columns that Parquet has no room for."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except pa.ArrowException as error:
+        raise InputError(
+            f"{path}: a column beside the vectors cannot be written as Parquet: {brief(error)}; "
+            "leave it out of the source, or write .npy"
+        ) from error

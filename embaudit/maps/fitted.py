@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,13 @@ from embaudit.data.embedding_set import check_array
 from embaudit.datatypes import Direction, Mask, Matrix, Method, Metric, Stored
 from embaudit.errors import InputError
 from embaudit.maps.affine import AffineMap
-from embaudit.stats.prepare import Preparation, mean_dominates, prepare, unit_rows
+from embaudit.stats.prepare import (
+    SAFE_FLOAT32_NORMS,
+    Preparation,
+    mean_dominates,
+    prepare,
+    unit_rows,
+)
 
 CACHED_BYTES = 4 << 20
 """Rows that go through every step of a map together."""
@@ -127,6 +133,7 @@ class RowMapper:
             shift=shift,
             precise=bool(dtype == np.float64 or dominated),
         )
+        self._careful = replace(self._preparation, precise=True)
         gain = affine.matched_scale / fitted.scale
         offset = affine.mean_y / fitted.scale + gain * ((shift - mean) @ affine.matrix)
         self._offset = offset.astype(np.float32)
@@ -156,7 +163,7 @@ class RowMapper:
 
     def _map(self, stored: Stored, out: NDArray[np.float32]) -> Mask:
         rows = self._prepared[: len(stored)]
-        self._preparation.fill(stored, rows)
+        self._prepare(stored).fill(stored, rows)
         *inner, last = self._matrices
         for matrix in inner:
             rows = rows @ matrix
@@ -166,13 +173,21 @@ class RowMapper:
         if self._unit:
             np.multiply(out, (1.0 / np.sqrt(squares))[:, None], out=out)
         bad: Mask = ~np.isfinite(squares)
-        if self._preparation.precise and self._preparation.metric is Metric.COSINE:
-            # Prepared in float64 a zero row stays one, and is mapped to where the mean goes.
-            out[~stored.any(axis=1)] = 0.0
-        if bad.any():
-            # Squares overflow long before values do; a zero row has no direction to divide by.
-            bad[bad] = ~np.isfinite(out[bad]).all(axis=1)
-            zero = np.flatnonzero(bad)[~stored[bad].any(axis=1)]
+        if self._preparation.metric is Metric.COSINE:
+            zero = ~stored.any(axis=1)
             out[zero] = 0.0
-            bad[zero] = False
+            squares[zero] = 0.0
+        if bad.any():
+            # Squares overflow long before values do.
+            bad[bad] = ~np.isfinite(out[bad]).all(axis=1)
         return bad
+
+    def _prepare(self, stored: Stored) -> Preparation:
+        """Return how rows are prepared: in float64 where float32 would lose their squares."""
+        if self._preparation.precise or self._preparation.metric is not Metric.COSINE:
+            return self._preparation
+        wide = stored.astype(np.float32, copy=False)
+        squares = np.einsum("ij,ij->i", wide, wide)
+        low, high = SAFE_FLOAT32_NORMS
+        safe = (squares > low * low) & (squares < high * high)
+        return self._preparation if safe.all() else self._careful

@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from embaudit.data.embedding_set import MAX_DIM
 from embaudit.data.files import FileStamp, brief
@@ -29,6 +29,11 @@ KEY = "embaudit.map"
 """Of the description within the file's metadata."""
 MATRIX, LEFT, RIGHT, MEAN_X, MEAN_Y = "matrix", "left", "right", "mean_x", "mean_y"
 STORED = "F64"
+MOST_ENTRIES = 1 << 28
+"""Of a matrix: 2 GiB. The factors of a low-rank map are small and their product is not."""
+LARGEST = 1e100
+"""No number of a map is larger: vectors have norms of up to 1e30."""
+MOST_NEIGHBOURS = 1 << 20
 
 
 class _Checked(BaseModel):
@@ -50,8 +55,14 @@ class MapSource(_Checked):
 class Held(_Checked):
     """A figure measured on rows that the map had not seen, with its interval."""
 
-    value: float
+    value: float = Field(ge=-1.0, le=1.0)
     ci: tuple[float, float] | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Held:
+        if self.ci is not None and not -1.0 <= self.ci[0] <= self.value <= self.ci[1] <= 1.0:
+            raise ValueError("an interval that does not hold its value")
+        return self
 
 
 class MapNotes(_Checked):
@@ -62,7 +73,7 @@ class MapNotes(_Checked):
     """
 
     inputs: list[MapSource] = []
-    k: int | None = Field(default=None, ge=1)
+    k: int | None = Field(default=None, ge=1, le=MOST_NEIGHBOURS)
     penalty: float | None = None
     held_out: dict[str, Held] = {}
 
@@ -76,9 +87,9 @@ class _Description(_Checked):
     dims: tuple[int, int]
     rank: int | None
     rows: int = Field(ge=1)
-    scale: float = Field(gt=0.0)
-    least_squares_scale: float
-    matched_scale: float
+    scale: float = Field(gt=0.0, le=LARGEST)
+    least_squares_scale: float = Field(ge=-LARGEST, le=LARGEST)
+    matched_scale: float = Field(ge=0.0, le=LARGEST)
     norms: tuple[float, float]
     unit: bool
     notes: MapNotes
@@ -223,12 +234,12 @@ def _described(header: Header, uri: str) -> _Description:
     low, high = described.norms
     rank = described.rank
     wrong = (
-        not (1 <= p <= MAX_DIM and 1 <= q <= MAX_DIM)
+        not (1 <= p <= MAX_DIM and 1 <= q <= MAX_DIM and p * q <= MOST_ENTRIES)
         or described.format != FORMAT
         or not 0.0 <= low <= high
         or (rank is not None and not 1 <= rank <= min(p, q))
         or (rank is not None) != (described.method == "low-rank")
-        or not math.isfinite(described.matched_scale / described.scale)
+        or not described.matched_scale / described.scale <= LARGEST
     )
     if wrong:
         raise InputError(
@@ -239,7 +250,8 @@ def _described(header: Header, uri: str) -> _Description:
 
 def _fault(error: ValidationError) -> str:
     first = error.errors()[0]
-    return brief(f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    where = ".".join(map(str, first["loc"]))
+    return brief(f"{where}: {first['msg']}" if where else first["msg"])
 
 
 def _tensor(
@@ -257,8 +269,10 @@ def _tensor(
     values = np.empty(math.prod(shape), stored)
     matrix = RawMatrix(1, len(values), stored, offset=header.offset + tensor.start)
     RowMajor(matrix, stamp).fill(file, 0, values)
-    if not np.isfinite(values).all():
+    # NaN fails the comparison too.
+    if not (np.abs(values) <= LARGEST).all():
         raise InputError(
-            f"{stamp.uri}: a damaged map: tensor {name!r} holds NaN or inf; write it again"
+            f"{stamp.uri}: a damaged map: tensor {name!r} holds NaN, inf or numbers that no map "
+            "has; write it again"
         )
     return values.reshape(shape).astype(np.float64)

@@ -19,15 +19,18 @@ from embaudit.data.pair import even_spans
 from embaudit.data.sources import Source, open_set
 from embaudit.data.vector_files import check_vector_file, new_vector_file
 from embaudit.datatypes import Mask, Metric, Progress, SilentProgress, Stored
-from embaudit.destinations import check_new
+from embaudit.destinations import check_new, refuse_inputs
 from embaudit.errors import InputError
 from embaudit.maps.fitted import FittedMap, RowMapper
 from embaudit.maps.map_file import load_map
-from embaudit.stats.parallel import ordered_map, single_threaded_blas, worker_count
+from embaudit.stages.options import Options
+from embaudit.stats.parallel import ordered_map, single_threaded_blas
 
 BLOCK_BYTES = 8 << 20
 NORMS_APART = 4.0
 """Norms this far outside those the map was fitted on are of vectors stored in another way."""
+SMALLEST_HALF = 2.0**-10
+"""Entries of a row below this have fewer digits in half precision than larger ones."""
 LOOKED_AT = 64
 """Rows of a block whose norms are looked at."""
 
@@ -46,7 +49,8 @@ class Applied:
     columns : list of str
         Columns of the source that went along.
     dropped : list of str
-        Columns of the source that the format of the output has no room for.
+        Columns of the source that did not: the format has no room for any, or they have no one name
+        and type.
     """
 
     path: Path
@@ -105,8 +109,9 @@ def apply_map(
     if not isinstance(fitted, FittedMap):
         fitted = load_map(fitted)
     rows = open_set(source, column=column)
+    refuse_inputs(given, path, rows.files())
     check_source(fitted, rows)
-    workers = worker_count(threads)
+    workers = Options.checked(threads=threads).workers
     zero_rows = 0
     with (
         single_threaded_blas(),
@@ -115,7 +120,7 @@ def apply_map(
         for block, zero in mapped_blocks(fitted, rows, dtype, workers, progress):
             file.write(block)
             zero_rows += zero
-    others = _columns_beside(rows)
+    whole, torn = columns_beside(rows)
     kept = path.suffix.lower() == ".parquet"
     return Applied(
         path=path,
@@ -123,8 +128,8 @@ def apply_map(
         dim=fitted.dims[1],
         dtype=dtype,
         zero_rows=zero_rows,
-        columns=others if kept else [],
-        dropped=[] if kept else others,
+        columns=whole if kept else [],
+        dropped=torn if kept else [*whole, *torn],
     )
 
 
@@ -176,6 +181,8 @@ def mapped_blocks(
         if dtype != "float32" and not np.isfinite(block).all():
             row = start + int(np.argmin(np.isfinite(block).all(axis=1)))
             raise InputError(f"{source.uri}: row {row} is mapped beyond {dtype}; write float32")
+        if dtype == "float16":
+            _refuse_small(source, out, start)
         zero = int((~stored.any(axis=1)).sum()) if fitted.metric is Metric.COSINE else 0
         return block, zero
 
@@ -185,6 +192,15 @@ def mapped_blocks(
     for done in ordered_map(work, items, workers):
         yield done
         progress.advance()
+
+
+def _refuse_small(source: EmbeddingSet, mapped: NDArray[np.float32], start: int) -> None:
+    """Refuse rows so small that half precision has lost most of their digits."""
+    largest = np.abs(mapped).max(axis=1)
+    small = (largest > 0.0) & (largest < SMALLEST_HALF)
+    if small.any():
+        row = start + int(np.argmax(small))
+        raise InputError(f"{source.uri}: row {row} is mapped below float16; write float32")
 
 
 def check_norms(fitted: FittedMap, source: EmbeddingSet, stored: Stored) -> None:
@@ -218,7 +234,14 @@ def _unmappable(source: EmbeddingSet, stored: Stored, bad: Mask, start: int) -> 
     )
 
 
-def _columns_beside(source: EmbeddingSet) -> list[str]:
+def columns_beside(source: EmbeddingSet) -> tuple[list[str], list[str]]:
+    """Return the columns beside the vectors: those that a table of them can have, and the others.
+
+    A name that occurs twice, and a column that parts store as several types or not at all, cannot
+    go along.
+    """
     if not isinstance(source, KeyedSet):
-        return []
-    return [field.name for field in source.fields() if field.name != source.column]
+        return [], []
+    whole = [field.name for field in source.fields() if field.name != source.column]
+    others = [name for name in source.names() if name not in {*whole, source.column}]
+    return whole, list(dict.fromkeys(others))

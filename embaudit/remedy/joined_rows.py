@@ -13,6 +13,7 @@ from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.pair import even_spans
 from embaudit.datatypes import Mask, Matrix, Metric, Rows, Span, Stored, Vector
 from embaudit.errors import InputError, UsageError
+from embaudit.stages.population import NORMS
 from embaudit.stats.linalg import symmetric_eigen
 from embaudit.stats.prepare import Preparation
 
@@ -110,24 +111,33 @@ def look(parts: Sequence[EmbeddingSet]) -> tuple[list[Mask], list[float]]:
     Raises
     ------
     InputError
-        For a set without a finite row that is not zero.
+        For a set without a finite row that is not zero, and for norms that float32 cannot hold.
     """
     masks, squares = [], []
+    low, high = NORMS
     for part in parts:
         spans = even_spans(part.rows, max(1, BLOCK_BYTES // (8 * part.dim)))
-        sums = []
+        marks, total = [], 0.0
         for rows in part.blocks(spans):
             wide = rows.astype(np.float64)
-            sums.append(np.einsum("ij,ij->i", wide, wide))
-        found = np.concatenate(sums)
-        finite: Mask = np.isfinite(found)
-        mean = float(found[finite].mean()) if finite.any() else 0.0
-        if mean <= 0.0:
+            finite: Mask = np.asarray(np.isfinite(wide).all(axis=1))
+            wide[~finite] = 0.0
+            largest = np.abs(wide).max(axis=1)
+            least, most = largest[largest > 0.0].min(initial=1.0), largest.max()
+            if not low < least <= max(most, 1.0) < high:
+                raise InputError(
+                    f"{part.uri}: the largest entries of rows lie between {least:.3g} and "
+                    f"{most:.3g}; expected {low:g} to {high:g}: rescale the vectors"
+                )
+            total += float(np.einsum("ij,ij->", wide, wide))
+            marks.append(finite)
+        kept = np.concatenate(marks)
+        if total <= 0.0:
             raise InputError(
                 f"{part.uri}: all {part.rows} rows are zero, NaN or inf; check the export"
             )
-        masks.append(finite)
-        squares.append(mean)
+        masks.append(kept)
+        squares.append(total / int(kept.sum()))
     return masks, squares
 
 
@@ -166,7 +176,7 @@ def principal(rows: JoinedRows, dim: int) -> Projection:
     UsageError
         For more directions than there are.
     """
-    if not 1 <= dim <= rows.dim:
+    if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= rows.dim:
         raise UsageError(f"--dim {dim}: expected 1 to {rows.dim}, the dimensions of all sets")
     square, mean = np.zeros((rows.dim, rows.dim)), np.zeros(rows.dim)
     for block in rows.blocks(even_spans(rows.rows, max(64, BLOCK_BYTES // (4 * rows.dim)))):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from embaudit.datatypes import (
     SilentProgress,
     Vector,
 )
-from embaudit.destinations import check_new
+from embaudit.destinations import check_new, refuse_inputs
 from embaudit.errors import InputError, UsageError
 from embaudit.measures.neighbors import OVERLAP
 from embaudit.remedy.joined_rows import (
@@ -38,7 +39,7 @@ from embaudit.remedy.joined_rows import (
 )
 from embaudit.remedy.mapped_search import OneWay
 from embaudit.remedy.probe import SPLITS, best_weights, bootstrap, halves, hits, read_labels
-from embaudit.result import Estimate
+from embaudit.result import Estimate, Policy
 from embaudit.stages.options import Options
 from embaudit.stages.population import populate
 from embaudit.stats.intervals import mean_interval
@@ -110,32 +111,44 @@ def concat(
     """
     given = os.fsdecode(output)
     check_vector_file(given, Path(given), dtype)
-    named = [os.fsdecode(one) for one in sources if isinstance(one, str | os.PathLike)]
+    if isinstance(sources, str | os.PathLike) or len(sources) < 2:
+        raise UsageError("concat: expected a list of at least two sets")
+    if isinstance(ids, str | os.PathLike):
+        raise UsageError("--ids: expected the ids of each set, in a list")
+    named = [os.fsdecode(one) for one in (*sources, *(ids or ())) if _is_path(one)]
     path = check_new(given, Path(given), named, overwrite=overwrite)
-    options = Options.checked(metric=metric, k=k, seed=seed, progress=progress, threads=threads)
-    if len(sources) < 2:
-        raise UsageError("concat: expected at least two sets")
-    if weights == AUTO and labels is None:
+    options = Options.checked(
+        metric=metric,
+        k=k,
+        policy=Policy(confidence=confidence),
+        seed=seed,
+        progress=progress,
+        threads=threads,
+    )
+    if isinstance(weights, str) and weights == AUTO and labels is None:
         raise UsageError("--weights auto: needs --labels COLUMN, by which weights are judged")
     opened = [open_set(one, column=column) for one in sources]
+    for one in opened:
+        refuse_inputs(given, path, one.files())
     joined = join_sets(opened, on=on, ids=ids, by_row=by_row)
     with single_threaded_blas():
         joined, squares = _usable(joined, drop_invalid)
         told = None
         if labels is not None:
-            told = _Told(joined, labels, options, squares, choose=weights == AUTO)
+            choose = isinstance(weights, str)
+            told = _Told(joined, labels, options, squares, choose=choose)
         chosen = _weights(weights, len(opened), told)
-        rows = JoinedRows(joined.sets, options.metric, gains_of(squares, chosen, options.metric))
+        gains = gains_of(squares, chosen, options.metric)
+        rows = JoinedRows(joined.sets, options.metric, gains)
         projection = None if dim is None else principal(rows, dim)
-        rows = JoinedRows(
-            joined.sets, options.metric, gains_of(squares, chosen, options.metric), projection
-        )
-        _write(rows, path, dtype, joined, options.progress)
+        rows = JoinedRows(joined.sets, options.metric, gains, projection)
+        # Measured first: what is written is in place when nothing can fail any more.
         found = [
-            _kept(rows, part, stored, options, confidence)
+            _kept(rows, part, stored, options)
             for part, stored in zip(joined.sets, joined.stored, strict=True)
         ]
-        probe = None if told is None else told.probe(rows, confidence)
+        probe = None if told is None else told.probe(rows)
+        _write(rows, path, dtype, joined, options.progress)
     return Concatenation(
         embaudit_version=__version__,
         output=given,
@@ -143,7 +156,7 @@ def concat(
         dim=rows.dim,
         dtype=dtype,
         metric=options.metric,
-        k=k,
+        k=options.k,
         seed=seed,
         by=joined.by,
         weights=[weight / sum(chosen) for weight in chosen],
@@ -153,6 +166,10 @@ def concat(
     )
 
 
+def _is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:
+    return isinstance(source, str | os.PathLike)
+
+
 def _usable(joined: Joined, drop_invalid: bool) -> tuple[Joined, list[float]]:
     """Return the rows that are finite in every set, and the mean squared norm of each set."""
     masks, squares = look(joined.sets)
@@ -160,12 +177,12 @@ def _usable(joined: Joined, drop_invalid: bool) -> tuple[Joined, list[float]]:
     if kept.all():
         return joined, squares
     if not drop_invalid:
-        for one, mask in zip(joined.sets, masks, strict=True):
+        for place, (one, mask) in enumerate(zip(joined.sets, masks, strict=True)):
             if not mask.all():
-                bad = np.flatnonzero(~mask)
+                bad = joined.stored_rows(place, np.flatnonzero(~mask))
                 raise InputError(
                     f"{one.uri}: {len(bad):,} row{'s' * (len(bad) > 1)} with NaN or inf, first row "
-                    f"{bad[0]}; repair them or pass --drop-invalid"
+                    f"{bad.min()}; repair them or pass --drop-invalid"
                 )
     if not kept.any():
         raise InputError("concat: no row is finite in every set; check the exports")
@@ -184,11 +201,14 @@ def _weights(
             raise UsageError(f"--weights {given}: expected numbers with commas between, or auto")
         assert told is not None, "asked before"
         return told.weights()
-    weights = [float(weight) for weight in given]
+    try:
+        weights = [float(weight) for weight in given]
+    except (TypeError, ValueError):
+        raise UsageError("--weights: expected a number for each set") from None
     if len(weights) != count:
         raise UsageError(f"--weights: {len(weights)} weights for {count} sets; give one for each")
-    if not all(0.0 < weight < np.inf for weight in weights):
-        raise UsageError("--weights: expected positive numbers; leave a set out instead")
+    if not all(0.0 < weight < np.inf for weight in weights) or not sum(weights) < np.inf:
+        raise UsageError("--weights: expected positive finite numbers; leave a set out instead")
     return weights
 
 
@@ -203,17 +223,20 @@ def _write(rows: JoinedRows, path: Path, dtype: str, joined: Joined, progress: P
 
 
 def _kept(
-    rows: JoinedRows, part: EmbeddingSet, stored: EmbeddingSet, options: Options, confidence: float
+    rows: JoinedRows, part: EmbeddingSet, stored: EmbeddingSet, options: Options
 ) -> ConcatenatedSet:
-    """Return what of a set's neighbourhoods the joined rows keep."""
-    population = populate(Pair(rows, part), options)
+    """Return what of a set's neighbourhoods the joined rows keep, where rows have neighbours."""
     kept = None
-    if population.n >= 4 * options.k + 2:
-        search = OneWay(population, DIRECTIONS[0]).stored((None, None), _no_maps, ())
-        queries = population.order[: min(QUERIES, population.n)]
-        found = search.run(queries, SilentProgress())
-        interval = mean_interval(found.values[OVERLAP], population.n, 1.0 - confidence)
-        kept = Estimate(value=interval.value, ci=(interval.low, interval.high))
+    # Rows that are all one vector, or none, have no neighbours to keep.
+    with suppress(InputError):
+        population = populate(Pair(rows, part), options)
+        if population.n >= 4 * options.k + 2:
+            search = OneWay(population, DIRECTIONS[0]).stored((None, None), _no_maps, ())
+            queries = population.order[: min(QUERIES, population.n)]
+            found = search.run(queries, SilentProgress())
+            alpha = 1.0 - options.policy.confidence
+            interval = mean_interval(found.values[OVERLAP], population.n, alpha)
+            kept = Estimate(value=interval.value, ci=(interval.low, interval.high))
     return ConcatenatedSet(uri=stored.uri, rows=stored.rows, dim=stored.dim, kept=kept)
 
 
@@ -250,7 +273,7 @@ class _Told:
         parts = [self._part(place, found.rows) for place in range(len(self._squares))]
         return best_weights(parts, found.labels, self._options.metric, self._options.seed, GRID)
 
-    def probe(self, rows: JoinedRows, confidence: float) -> Probe:
+    def probe(self, rows: JoinedRows) -> Probe:
         """Return how well rows are told, by each set and by the joined rows."""
         found, metric, seed = self._judging, self._options.metric, self._options.seed
         right = hits(rows.take(found.rows).astype(np.float64), found.labels, metric, seed)
@@ -261,7 +284,7 @@ class _Told:
         best = max(range(len(parts)), key=lambda place: parts[place].mean())
 
         def estimate(values: Vector) -> Estimate:
-            interval = bootstrap(values, confidence, seed)
+            interval = bootstrap(values, self._options.policy.confidence, seed)
             return Estimate(value=interval.value, ci=(interval.low, interval.high))
 
         return Probe(

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from embaudit.data.files import brief
 from embaudit.data.keyed import KeyedSet
 from embaudit.datatypes import Mask, Matrix, Metric, Rows
 from embaudit.errors import InputError, did_you_mean
 from embaudit.stats.intervals import Interval
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 SPLITS = 5
-MOST_ROWS = 5000
-"""Labelled rows that are looked at."""
+DRAWN, MOST_ROWS = 20_000, 5000
+"""Rows whose labels are read, and those of them with a label that are looked at."""
 DRAWS = 2000
 """Of the bootstrap over rows."""
 NEIGHBOURS = 10
@@ -51,7 +56,7 @@ def read_labels(
 ) -> Labelled:
     """Read the labels of a sample of rows.
 
-    Rows without a label, and classes of few rows, are left out.
+    Rows without a label (null, empty text), and classes of few rows, are left out.
 
     Parameters
     ----------
@@ -75,26 +80,51 @@ def read_labels(
             f"{source.uri}: no column {column!r} of labels{did_you_mean(column, known)}; "
             f"there are {', '.join(known) or 'vectors only'}"
         )
-    values = np.concatenate(
-        [np.array([str(one) for one in part.to_pylist()]) for _, part in source.values(column)]
-    )
-    empty = np.concatenate(
-        [part.is_null().to_numpy(zero_copy_only=False) for _, part in source.values(column)]
-    )
-    if stored is not None:
-        values, empty = values[stored], empty[stored]
-    rows = np.flatnonzero(~empty)
-    if len(rows) > MOST_ROWS:
-        rows = np.sort(generator.choice(rows, MOST_ROWS, replace=False))
-    names, labels, counts = np.unique(values[rows], return_inverse=True, return_counts=True)
+    if not _is_label(known[column]):
+        raise InputError(
+            f"{source.uri}: column {column!r} of labels has type {brief(known[column])}; expected "
+            "text, integers or truth values"
+        )
+    count = source.rows if stored is None else len(stored)
+    drawn = np.arange(count)
+    if count > DRAWN:
+        drawn = np.sort(generator.choice(count, DRAWN, replace=False))
+    values = _values(source, column, drawn if stored is None else stored[drawn])
+    told = [place for place, value in enumerate(values) if value not in (None, "")]
+    if len(told) > MOST_ROWS:
+        told = np.sort(generator.choice(told, MOST_ROWS, replace=False)).tolist()
+    numbers = {
+        value: number for number, value in enumerate(sorted({str(values[at]) for at in told}))
+    }
+    labels = np.array([numbers[str(values[place])] for place in told], np.int64)
+    counts = np.bincount(labels, minlength=1)
     enough: Mask = counts >= fewest
     if enough.sum() < 2:
         raise InputError(
-            f"{source.uri}: column {column!r} has {len(names)} labels, {enough.sum()} of them with "
-            f"at least {fewest} rows; a probe needs two such classes"
+            f"{source.uri}: {enough.sum()} of the {len(numbers)} values in column {column!r} have at "
+            f"least {fewest} rows; labels need two such values"
         )
     kept = enough[labels]
-    return Labelled(rows[kept], labels[kept], int(enough.sum()))
+    return Labelled(drawn[told][kept], labels[kept], int(enough.sum()))
+
+
+def _is_label(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _is_label(kind.value_type)
+    checks = (types.is_string, types.is_large_string, types.is_integer, types.is_boolean)
+    return any(check(kind) for check in checks)
+
+
+def _values(source: KeyedSet, column: str, rows: Rows) -> list[object]:
+    """Return the values of ascending rows: those alone become Python objects."""
+    found: list[object] = []
+    for first, part in source.values(column):
+        start, stop = np.searchsorted(rows, (first, first + len(part)))
+        found += part.take(rows[start:stop] - first).to_pylist()
+    return found
 
 
 def halves(found: Labelled, generator: np.random.Generator) -> tuple[Labelled, Labelled]:

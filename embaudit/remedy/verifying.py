@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+
+import numpy as np
 
 from embaudit.alignment import MappedSource, Verification
 from embaudit.data.id_files import IdSource
@@ -18,7 +21,7 @@ from embaudit.remedy.mapped_search import OneWay
 from embaudit.result import Estimate, Policy
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.options import Options
-from embaudit.stages.population import populate
+from embaudit.stages.population import Population, SamplingOrder, populate
 from embaudit.stats.parallel import single_threaded_blas
 from embaudit.version import __version__
 
@@ -82,8 +85,6 @@ def verify(
         ids_b=ids_b,
         by_row=by_row,
         column=column,
-        sample=max(fitted.rows, *(one.rows for one in notes.inputs), 0),
-        seed=seed,
     )
     sides = (pair.a, pair.b) if fitted.direction == "a_to_b" else (pair.b, pair.a)
     check_source(fitted, sides[0])
@@ -93,8 +94,8 @@ def verify(
         )
     ledger = Ledger()
     with single_threaded_blas(), ledger.stage("total"):
-        population = populate(pair, options)
         fewest = 4 * options.k + 2
+        population = _as_many(populate(pair, options), max(fitted.rows, fewest))
         if population.n < fewest:
             raise InputError(
                 f"{pair.a.uri}: {population.n} distinct paired rows; recall at k {options.k} "
@@ -138,6 +139,16 @@ def verify(
         same_inputs=[one.sha256 for one in notes.inputs] == [one.sha256 for one in sources],
         timing=ledger.timing,
     )
+
+
+def _as_many(population: Population, rows: int) -> Population:
+    """Return as many distinct rows, drawn at random, where there are more."""
+    if population.n <= rows:
+        return population
+    kept = np.zeros(len(population.kept), np.bool_)
+    kept[population.order[:rows]] = True
+    generator = np.random.default_rng([population.options.seed, 9])
+    return replace(population, kept=kept, order=SamplingOrder(kept, generator))
 
 
 def _fault(
