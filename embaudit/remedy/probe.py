@@ -101,8 +101,8 @@ def read_labels(
     enough: Mask = counts >= fewest
     if enough.sum() < 2:
         raise InputError(
-            f"{source.uri}: {enough.sum()} of the {len(numbers)} values in column {column!r} have at "
-            f"least {fewest} rows; labels need two such values"
+            f"{source.uri}: {enough.sum()} of the {len(numbers)} values in column {column!r} have "
+            f"at least {fewest} rows; labels need two such values"
         )
     kept = enough[labels]
     return Labelled(drawn[told][kept], labels[kept], int(enough.sum()))
