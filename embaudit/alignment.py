@@ -58,7 +58,8 @@ class Alignment(Document):
     """The whole result of fitting a map.
 
     ``helps`` says whether the map is worth having: it recovers at least ``min_aligned_recall`` and
-    more than vectors as stored do.
+    more than vectors as stored do. ``timing`` has seconds by stage, and under ``query`` those that
+    mapping one query takes.
     """
 
     schema_version: str = SCHEMA_VERSION
@@ -80,7 +81,6 @@ class Alignment(Document):
     after: Sight
     random_cosine: float | None
     curve: list[CurvePoint]
-    query_microseconds: float
     timing: dict[str, float]
 
 

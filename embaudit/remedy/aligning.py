@@ -264,8 +264,7 @@ def _aligned(
         after=way.sight(after, float(cosine.mean())),
         random_cosine=float(random.mean()),
         curve=sorted(curve, key=lambda point: point.pairs),
-        query_microseconds=_query_cost(final),
-        timing=ledger.timing,
+        timing=ledger.timing | {"query": _query_seconds(final)},
     )
 
 
@@ -312,8 +311,8 @@ def _value(estimate: Estimate) -> float:
     return -math.inf if estimate.value is None else estimate.value
 
 
-def _query_cost(fitted: FittedMap) -> float:
-    """Return the microseconds that mapping one query takes, the median of many."""
+def _query_seconds(fitted: FittedMap) -> float:
+    """Return the seconds that mapping one query takes, the median of many."""
     p, q = fitted.dims
     mapper = RowMapper(fitted, np.dtype(np.float32))
     query, out = np.ones((1, p), np.float32), np.empty((1, q), np.float32)
@@ -322,7 +321,7 @@ def _query_cost(fitted: FittedMap) -> float:
         started = time.perf_counter()
         mapper.map(query, out)
         seconds.append(time.perf_counter() - started)
-    return 1e6 * float(np.median(seconds))
+    return float(np.median(seconds))
 
 
 def notes_of(alignment: Alignment) -> MapNotes:

@@ -231,7 +231,7 @@ def _kept(
     with suppress(InputError):
         population = populate(Pair(rows, part), options)
         if population.n >= 4 * options.k + 2:
-            search = OneWay(population, DIRECTIONS[0]).stored((None, None), _no_maps, ())
+            search = OneWay(population, DIRECTIONS[0]).stored()
             queries = population.order[: min(QUERIES, population.n)]
             found = search.run(queries, SilentProgress())
             alpha = 1.0 - options.policy.confidence
@@ -303,7 +303,3 @@ class _Told:
         gains = gains_of([self._squares[place]], [1.0], metric)
         part = JoinedRows([self._joined.sets[place]], metric, gains).take(rows)
         return part.astype(np.float64)
-
-
-def _no_maps(direction: str, kind: str, rows: Rows, vectors: Matrix) -> Matrix:
-    raise AssertionError("no map is asked")

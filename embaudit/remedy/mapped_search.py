@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from embaudit.alignment import Sight
 from embaudit.datatypes import DIRECTIONS, Direction, Matrix, Rows
 from embaudit.maps.fitted import FittedMap
@@ -49,11 +47,14 @@ class OneWay:
 
     def stored(
         self,
-        axes: tuple[Matrix | None, Matrix | None],
-        map_rows: MapRows,
-        kinds: tuple[str, ...],
+        axes: tuple[Matrix | None, Matrix | None] = (None, None),
+        map_rows: MapRows | None = None,
+        kinds: tuple[str, ...] = (),
     ) -> NeighbourSearch:
-        """Return a search of the sets as stored, that also asks maps of some kinds."""
+        """Return a search of the sets as stored, that also asks maps of some kinds.
+
+        `axes` are those along which the rows of each side vary most, where they are known.
+        """
         population = self.population
         return self._search(
             NeighbourSearch(
@@ -61,7 +62,7 @@ class OneWay:
                 a=corpus_of(population, 0, axes[0]),
                 b=corpus_of(population, 1, axes[1]),
                 ks=(population.options.k,),
-                map_rows=map_rows,
+                map_rows=map_rows or _no_maps,
                 seed=population.options.seed,
                 workers=population.options.workers,
             ),
@@ -148,4 +149,4 @@ class OneWay:
 
 
 def _no_maps(direction: str, kind: str, rows: Rows, vectors: Matrix) -> Matrix:
-    raise AssertionError(f"no map {kind} for rows {np.asarray(rows)[:3]} {direction}")
+    raise AssertionError(f"no map {direction}.{kind} has been named")
