@@ -97,13 +97,12 @@ def align(
 
 def _show(alignment: Alignment, written: str | None, *, json: bool, quiet: bool) -> None:
     from embaudit.report.alignment import AlignmentReport, one_line
-    from embaudit_cli import streams
+    from embaudit_cli.shown import show
 
-    with streams.standard_output():
-        console = streams.stdout()
-        if json:
-            streams.write_document(alignment.to_json())
-        elif quiet:
-            console.print(one_line(alignment, console.encoding), soft_wrap=True)
-        else:
-            console.print(AlignmentReport(alignment, written), crop=False)
+    show(
+        alignment,
+        lambda encoding: one_line(alignment, encoding),
+        lambda: AlignmentReport(alignment, written),
+        json=json,
+        quiet=quiet,
+    )

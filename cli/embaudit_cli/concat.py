@@ -93,13 +93,12 @@ def _numbers(text: str | None) -> list[float] | Literal["auto"] | None:
 
 def _show(found: Concatenation, *, json: bool, quiet: bool) -> None:
     from embaudit.report.concatenation import ConcatenationReport, one_line
-    from embaudit_cli import streams
+    from embaudit_cli.shown import show
 
-    with streams.standard_output():
-        console = streams.stdout()
-        if json:
-            streams.write_document(found.to_json())
-        elif quiet:
-            console.print(one_line(found, console.encoding), soft_wrap=True)
-        else:
-            console.print(ConcatenationReport(found), crop=False)
+    show(
+        found,
+        lambda encoding: one_line(found, encoding),
+        lambda: ConcatenationReport(found),
+        json=json,
+        quiet=quiet,
+    )

@@ -81,13 +81,12 @@ def verify(
 
 def _show(found: Verification, *, json: bool, quiet: bool) -> None:
     from embaudit.report.verification import VerificationReport, one_line
-    from embaudit_cli import streams
+    from embaudit_cli.shown import show
 
-    with streams.standard_output():
-        console = streams.stdout()
-        if json:
-            streams.write_document(found.to_json())
-        elif quiet:
-            console.print(one_line(found, console.encoding), soft_wrap=True)
-        else:
-            console.print(VerificationReport(found), crop=False)
+    show(
+        found,
+        lambda encoding: one_line(found, encoding),
+        lambda: VerificationReport(found),
+        json=json,
+        quiet=quiet,
+    )

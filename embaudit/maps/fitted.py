@@ -11,6 +11,7 @@ from embaudit.data.embedding_set import check_array
 from embaudit.datatypes import Direction, Mask, Matrix, Method, Metric, Stored
 from embaudit.errors import InputError
 from embaudit.maps.affine import AffineMap
+from embaudit.maps.low_rank import saves
 from embaudit.stats.prepare import (
     SAFE_FLOAT32_NORMS,
     Preparation,
@@ -137,17 +138,14 @@ class RowMapper:
         gain = affine.matched_scale / fitted.scale
         offset = affine.mean_y / fitted.scale + gain * ((shift - mean) @ affine.matrix)
         self._offset = offset.astype(np.float32)
-        factors = fitted.factors if self._pays(fitted) else None
-        first, *rest = (affine.matrix,) if factors is None else factors
+        matrices: tuple[Matrix, ...] = (affine.matrix,)
+        if fitted.factors is not None and saves(fitted.factors[0].shape[1], fitted.dims):
+            matrices = fitted.factors
+        first, *rest = matrices
         self._matrices = [(gain * first).astype(np.float32), *(m.astype(np.float32) for m in rest)]
         self._unit = fitted.unit
         self._step = max(64, CACHED_BYTES // (4 * max(fitted.dims)))
         self._prepared = np.empty((self._step, fitted.dims[0]), np.float32)
-
-    @staticmethod
-    def _pays(fitted: FittedMap) -> bool:
-        p, q = fitted.dims
-        return fitted.rank is not None and fitted.rank * (p + q) < p * q
 
     def map(self, stored: Stored, out: NDArray[np.float32]) -> Mask:
         """Write mapped rows into `out`, shape (m, q); mark those that are not finite, shape (m,).
@@ -163,7 +161,8 @@ class RowMapper:
 
     def _map(self, stored: Stored, out: NDArray[np.float32]) -> Mask:
         rows = self._prepared[: len(stored)]
-        self._prepare(stored).fill(stored, rows)
+        preparation = self._prepare(stored)
+        preparation.fill(stored, rows)
         *inner, last = self._matrices
         for matrix in inner:
             rows = rows @ matrix
@@ -173,10 +172,9 @@ class RowMapper:
         if self._unit:
             np.multiply(out, (1.0 / np.sqrt(squares))[:, None], out=out)
         bad: Mask = ~np.isfinite(squares)
-        if self._preparation.metric is Metric.COSINE:
-            zero = ~stored.any(axis=1)
-            out[zero] = 0.0
-            squares[zero] = 0.0
+        if preparation.precise and preparation.metric is Metric.COSINE:
+            # Rows with a zero among them are prepared in float64 and mapped to where the mean goes.
+            out[~stored.any(axis=1)] = 0.0
         if bad.any():
             # Squares overflow long before values do.
             bad[bad] = ~np.isfinite(out[bad]).all(axis=1)

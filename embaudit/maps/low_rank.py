@@ -80,6 +80,12 @@ class ReducedRank:
         return np.asarray(np.cumsum((2.0 * targets - scores) * scores, axis=1))
 
 
+def saves(rank: int, dims: tuple[int, int]) -> bool:
+    """Tell whether the factors of a map of some rank hold less than its matrix."""
+    p, q = dims
+    return rank * (p + q) < p * q
+
+
 def choose_rank(gains: Sequence[Matrix]) -> int:
     """Return the smallest rank whose held-out error is not clearly above the least.
 

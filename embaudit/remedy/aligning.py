@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from embaudit.alignment import Alignment, CurvePoint, MappedSource, MethodFigures
+from embaudit.alignment import Alignment, CurvePoint, MethodFigures
 from embaudit.data.id_files import IdSource
 from embaudit.data.join import open_pair
 from embaudit.data.sources import Source
@@ -29,12 +29,12 @@ from embaudit.fitting import fitted_map
 from embaudit.maps.cross_fit import CrossFit, cross_fit
 from embaudit.maps.fitted import FittedMap, RowMapper
 from embaudit.maps.fold_fit import row_spaces
+from embaudit.maps.low_rank import saves
 from embaudit.maps.map_file import Held, MapNotes, MapSource
 from embaudit.maps.methods import in_axes
-from embaudit.maps.row_space import RowSpace
 from embaudit.measures.distances import paired_cosine, row_cosines
 from embaudit.measures.neighbors import QueryResults
-from embaudit.remedy.checksums import checksum
+from embaudit.remedy.checksums import described
 from embaudit.remedy.learning_curve import FewPairs, asked_as
 from embaudit.remedy.mapped_search import OneWay
 from embaudit.result import Estimate, Policy
@@ -162,11 +162,10 @@ class _Fitted:
 
     def fold_maps(self, way: OneWay, method: Method) -> list[FittedMap]:
         """Return the maps fitted without each fold, as they are used."""
-        scan = way.population.scan
-        source, target = (scan.a, scan.b) if way.side == 0 else (scan.b, scan.a)
+        source, target = way.turned((way.population.scan.a, way.population.scan.b))
         return [
             FittedMap(
-                affine=in_axes(affine, *self._spaces(way)),
+                affine=in_axes(affine, *way.turned(self.maps.spaces)),
                 metric=way.population.options.metric,
                 scale=target.preparation.scale,
                 direction=way.direction,
@@ -181,7 +180,7 @@ class _Fitted:
         self, way: OneWay, method: Method, queries: Rows, x: Matrix, y: Matrix
     ) -> float | None:
         """Return the squared residual of rows, relative to their scatter about the fitted mean."""
-        enter, leave = self._spaces(way)
+        enter, leave = way.turned(self.maps.spaces)
         x, y = enter.enter(x), leave.enter(y)
         folds = self.plan.fold_of(queries)
         residual = scatter = 0.0
@@ -192,10 +191,6 @@ class _Fitted:
             residual += float(np.square(away - image).sum())
             scatter += float(np.square(away).sum())
         return residual / scatter if scatter > 0.0 else None
-
-    def _spaces(self, way: OneWay) -> tuple[RowSpace, RowSpace]:
-        a, b = self.maps.spaces
-        return (a, b) if way.side == 0 else (b, a)
 
 
 def _aligned(
@@ -241,10 +236,7 @@ def _aligned(
         if (found := way.estimate(after, str(size))) is not None
     ]
     curve.append(CurvePoint(pairs=population.n - population.n // FOLDS, recall=chosen.recall))
-    sides = [
-        MappedSource(uri=one.uri, rows=one.rows, dim=one.dim, sha256=checksum(one))
-        for one in (population.pair.source("a"), population.pair.source("b"))
-    ]
+    sides = described(population.pair)
     return final, Alignment(
         embaudit_version=__version__,
         direction=way.direction,
@@ -300,8 +292,8 @@ def _figures(
             )
         )
     # A low-rank map whose factors hold as much as the matrix is no simpler than a linear one.
-    p, q = way.population.dims
-    offered = [one for one in figures if one.rank is None or one.rank * (p + q) < p * q] or figures
+    dims = way.population.dims
+    offered = [one for one in figures if one.rank is None or saves(one.rank, dims)] or figures
     best = max(_value(one.recall) for one in offered)
     simplest = next(one for one in offered if _value(one.recall) >= best - NOTABLE_GAIN)
     return [one.model_copy(update={"chosen": one is simplest}) for one in figures]

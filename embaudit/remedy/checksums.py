@@ -6,8 +6,9 @@ import hashlib
 
 import numpy as np
 
+from embaudit.alignment import MappedSource
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.data.pair import even_spans
+from embaudit.data.pair import Pair, even_spans
 
 BLOCK_BYTES = 8 << 20
 
@@ -31,3 +32,11 @@ def checksum(source: EmbeddingSet) -> str:
     for block in source.blocks(even_spans(source.rows, step)):
         found.update(np.ascontiguousarray(block).data)
     return found.hexdigest()
+
+
+def described(pair: Pair) -> list[MappedSource]:
+    """Return what both sides of a pair are, as they are stored."""
+    return [
+        MappedSource(uri=one.uri, rows=one.rows, dim=one.dim, sha256=checksum(one))
+        for one in (pair.source("a"), pair.source("b"))
+    ]

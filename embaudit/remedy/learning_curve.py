@@ -72,8 +72,7 @@ class FewPairs:
 
     def _scatter(self, rows: Rows) -> Scatter:
         """Return the centred sums over some pairs, the source's first."""
-        scan = self.way.population.scan
-        x, y = (scan.a, scan.b) if self.way.side == 0 else (scan.b, scan.a)
+        x, y = self.way.turned((self.way.population.scan.a, self.way.population.scan.b))
         moments = Moments(x.preparation.shift, y.preparation.shift)
         for start, stop in even_spans(len(rows), ROWS_AT_ONCE):
             moments.update(*self.way.vectors(np.sort(rows[start:stop])))

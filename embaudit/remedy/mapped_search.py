@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from embaudit.alignment import Sight
+from embaudit.data.embedding_set import EmbeddingSet
+from embaudit.data.pair import Pair
 from embaudit.datatypes import DIRECTIONS, Direction, Matrix, Rows
 from embaudit.maps.fitted import FittedMap
 from embaudit.measures.neighbors import RAW, QueryResults, mixed_id, partner_id, recall_id
@@ -15,7 +18,10 @@ from embaudit.result import Estimate
 from embaudit.stages.population import Population
 from embaudit.stages.retrieval import ENDLESS, corpus_of
 from embaudit.stats.intervals import chance_corrected, mean_interval
+from embaudit.streaming.corpus import Corpus
 from embaudit.streaming.fold_moments import FoldPlan
+
+Side = TypeVar("Side")
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,13 @@ class OneWay:
         """Which side is the source: 0 is A."""
         return DIRECTIONS.index(self.direction)
 
+    def turned(self, sides: tuple[Side, Side]) -> tuple[Side, Side]:
+        """Return what both sides have, A's first or the source's first: one from the other."""
+        return sides if self.side == 0 else (sides[1], sides[0])
+
     def vectors(self, rows: Rows) -> tuple[Matrix, Matrix]:
         """Return rows of the source and of the target, prepared."""
-        a, b = self.population.prepared(rows)
-        return (a, b) if self.side == 0 else (b, a)
+        return self.turned(self.population.prepared(rows))
 
     def stored(
         self,
@@ -55,19 +64,8 @@ class OneWay:
 
         `axes` are those along which the rows of each side vary most, where they are known.
         """
-        population = self.population
-        return self._search(
-            NeighbourSearch(
-                pair=population.pair,
-                a=corpus_of(population, 0, axes[0]),
-                b=corpus_of(population, 1, axes[1]),
-                ks=(population.options.k,),
-                map_rows=map_rows or _no_maps,
-                seed=population.options.seed,
-                workers=population.options.workers,
-            ),
-            kinds,
-        )
+        corpora = tuple(corpus_of(self.population, side, axes[side]) for side in (0, 1))
+        return self._search(self.population.pair, corpora, map_rows, kinds)
 
     def mapped(
         self,
@@ -89,28 +87,35 @@ class OneWay:
         map_rows, kinds
             Further maps to ask.
         """
-        population, pair = self.population, self.population.pair
-        target = corpus_of(population, 1 - self.side, axes)
-        mapped = MappedSet(pair.a if self.side == 0 else pair.b, maps, plan)
+        pair = self.population.pair
+        target = corpus_of(self.population, 1 - self.side, axes)
+        source, _ = self.turned((pair.a, pair.b))
+        mapped = MappedSet(source, maps, plan)
+        sides: tuple[EmbeddingSet, EmbeddingSet] = (mapped, target.source)
+        a, b = self.turned(sides)
         # Mapped rows lie where the target's do: its mean is their provisional mean too.
-        source = replace(target, source=mapped)
-        sides = (source, target) if self.side == 0 else (target, source)
-        return self._search(
-            NeighbourSearch(
-                pair=replace(pair, a=mapped) if self.side == 0 else replace(pair, b=mapped),
-                a=sides[0],
-                b=sides[1],
-                ks=(population.options.k,),
-                map_rows=map_rows or _no_maps,
-                seed=population.options.seed,
-                workers=population.options.workers,
-            ),
-            kinds,
-        )
+        corpora = self.turned((replace(target, source=mapped), target))
+        return self._search(replace(pair, a=a, b=b), corpora, map_rows, kinds)
 
-    def _search(self, search: NeighbourSearch, kinds: tuple[str, ...]) -> NeighbourSearch:
+    def _search(
+        self,
+        pair: Pair,
+        corpora: tuple[Corpus, ...],
+        map_rows: MapRows | None,
+        kinds: tuple[str, ...],
+    ) -> NeighbourSearch:
+        options = self.population.options
         asked: dict[str, tuple[str, ...]] = {**dict.fromkeys(DIRECTIONS, ()), self.direction: kinds}
-        return replace(search, kinds=asked)
+        return NeighbourSearch(
+            pair=pair,
+            a=corpora[0],
+            b=corpora[1],
+            ks=(options.k,),
+            map_rows=map_rows or _no_maps,
+            seed=options.seed,
+            workers=options.workers,
+            kinds=asked,
+        )
 
     def estimate(self, found: QueryResults, kind: str = RAW) -> Estimate | None:
         """Return the recall of a kind of query vector; None where it was not asked."""

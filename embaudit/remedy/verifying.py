@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from embaudit.alignment import MappedSource, Verification
+from embaudit.alignment import Verification
 from embaudit.data.id_files import IdSource
 from embaudit.data.join import open_pair
 from embaudit.data.sources import Source
@@ -16,7 +16,7 @@ from embaudit.errors import InputError
 from embaudit.maps.map_file import read_map
 from embaudit.measures.distances import row_cosines
 from embaudit.remedy.applying import check_norms, check_source
-from embaudit.remedy.checksums import checksum
+from embaudit.remedy.checksums import described
 from embaudit.remedy.mapped_search import OneWay
 from embaudit.result import Estimate, Policy
 from embaudit.stages.ledger import Ledger
@@ -113,10 +113,7 @@ def verify(
     assert reached is not None, "asked"
     recorded = notes.held_out.get("recall")
     before = None if recorded is None else Estimate(value=recorded.value, ci=recorded.ci)
-    sources = [
-        MappedSource(uri=one.uri, rows=one.rows, dim=one.dim, sha256=checksum(one))
-        for one in (pair.source("a"), pair.source("b"))
-    ]
+    sources = described(pair)
     fault = _fault(now.recall, reached, before, options.policy)
     return Verification(
         embaudit_version=__version__,

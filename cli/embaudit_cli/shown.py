@@ -1,0 +1,43 @@
+"""Printing what a command found: as JSON, in one line, or as its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from embaudit_cli import streams
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from embaudit.result import Document
+
+
+def show(
+    found: Document,
+    line: Callable[[str], str],
+    report: Callable[[], RenderableType],
+    *,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Print a result on standard output.
+
+    Parameters
+    ----------
+    found : Document
+    line : callable
+        Returns it in one line that an encoding can carry.
+    report : callable
+        Returns what is drawn for a person.
+    json, quiet : bool
+        JSON stays whole when quiet.
+    """
+    with streams.standard_output():
+        console = streams.stdout()
+        if json:
+            streams.write_document(found.to_json())
+        elif quiet:
+            console.print(line(console.encoding), soft_wrap=True)
+        else:
+            console.print(report(), crop=False)
