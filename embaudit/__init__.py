@@ -18,12 +18,15 @@ if TYPE_CHECKING:
     from embaudit.datatypes import Metric, Verdict
     from embaudit.errors import EmbauditError, InputError, OutputError, UsageError
     from embaudit.fitting import fit_map
+    from embaudit.joint_space import JointAlignment, JointVerification
     from embaudit.maps.fitted import FittedMap
     from embaudit.maps.map_file import load_map, save_map
     from embaudit.remedy.aligning import align
     from embaudit.remedy.applying import apply_map
     from embaudit.remedy.joining import concat
+    from embaudit.remedy.joint import align_joint
     from embaudit.remedy.verifying import verify
+    from embaudit.remedy.verifying_joint import verify_joint
     from embaudit.result import Audit, Policy
 
 _HOMES = {
@@ -34,6 +37,8 @@ _HOMES = {
     "EmbeddingSet": "embaudit.data.embedding_set",
     "FittedMap": "embaudit.maps.fitted",
     "InputError": "embaudit.errors",
+    "JointAlignment": "embaudit.joint_space",
+    "JointVerification": "embaudit.joint_space",
     "Metric": "embaudit.datatypes",
     "OutputError": "embaudit.errors",
     "Pair": "embaudit.data.pair",
@@ -42,6 +47,7 @@ _HOMES = {
     "Verdict": "embaudit.datatypes",
     "Verification": "embaudit.alignment",
     "align": "embaudit.remedy.aligning",
+    "align_joint": "embaudit.remedy.joint",
     "apply_map": "embaudit.remedy.applying",
     "compare": "embaudit.audit",
     "concat": "embaudit.remedy.joining",
@@ -51,6 +57,7 @@ _HOMES = {
     "open_set": "embaudit.data.sources",
     "save_map": "embaudit.maps.map_file",
     "verify": "embaudit.remedy.verifying",
+    "verify_joint": "embaudit.remedy.verifying_joint",
 }
 
 __all__ = [
@@ -61,6 +68,8 @@ __all__ = [
     "EmbeddingSet",
     "FittedMap",
     "InputError",
+    "JointAlignment",
+    "JointVerification",
     "Metric",
     "OutputError",
     "Pair",
@@ -70,6 +79,7 @@ __all__ = [
     "Verification",
     "__version__",
     "align",
+    "align_joint",
     "apply_map",
     "compare",
     "concat",
@@ -79,6 +89,7 @@ __all__ = [
     "open_set",
     "save_map",
     "verify",
+    "verify_joint",
 ]
 
 

@@ -31,6 +31,16 @@ Method: TypeAlias = Literal["orthogonal", "low-rank", "linear"]
 METHODS: tuple[Method, ...] = ("orthogonal", "low-rank", "linear")
 """The kinds of map, the simplest first: fewest degrees of freedom."""
 
+JOINT: Literal["joint"] = "joint"
+MapMethod: TypeAlias = Method | Literal["joint"]
+MapDirection: TypeAlias = Direction | Literal["a_to_joint", "b_to_joint"]
+JOINT_DIRECTIONS: tuple[MapDirection, MapDirection] = ("a_to_joint", "b_to_joint")
+"""Of the two heads that take both models into one shared space."""
+
+Heads: TypeAlias = Literal["cca", "linear", "hidden"]
+HEADS: tuple[Heads, ...] = ("cca", "linear", "hidden")
+"""How heads into a shared space come about: in closed form, or trained."""
+
 TIES = 1e-12
 """Float64 scores this close, relative to their size, are ties: they differ by rounding."""
 

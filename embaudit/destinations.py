@@ -89,9 +89,43 @@ def check_map_file(given: str, inputs: Iterable[str], *, overwrite: bool) -> Pat
     UsageError
     """
     path = Path(given)
-    if path.suffix.lower() != MAP_SUFFIX:
-        raise UsageError(f"{given}: maps are written as {MAP_SUFFIX}; rename the file")
+    _check_suffix(given)
     return check_new(given, path, inputs, overwrite=overwrite)
+
+
+def _check_suffix(given: str) -> None:
+    if Path(given).suffix.lower() != MAP_SUFFIX:
+        raise UsageError(f"{given}: maps are written as {MAP_SUFFIX}; rename the file")
+
+
+def head_files(path: str) -> tuple[str, str]:
+    """Return where the two heads of a shared space go: ``x.a.safetensors``, ``x.b.safetensors``."""
+    stem = path[: -len(MAP_SUFFIX)]
+    return f"{stem}.a{path[len(stem) :]}", f"{stem}.b{path[len(stem) :]}"
+
+
+def check_heads(
+    given: str, inputs: Iterable[str], *, overwrite: bool
+) -> tuple[tuple[str, Path], tuple[str, Path]]:
+    """Return where both heads of a shared space are to be written, as named and as files.
+
+    Raises
+    ------
+    UsageError
+    """
+    inputs = list(inputs)
+    _check_suffix(given)
+    a, b = ((one, check_map_file(one, inputs, overwrite=overwrite)) for one in head_files(given))
+    return a, b
+
+
+def other_head(path: str) -> str | None:
+    """Return where the other head of a shared space was written; None for another name."""
+    stem, suffix = path[: -len(MAP_SUFFIX)], path[-len(MAP_SUFFIX) :]
+    sides = {".a": ".b", ".b": ".a"}
+    if suffix.lower() != MAP_SUFFIX or stem[-2:] not in sides:
+        return None
+    return stem[:-2] + sides[stem[-2:]] + suffix
 
 
 def refuse_inputs(given: str, path: Path, files: Iterable[Path]) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 
-from embaudit_cli import options
+from embaudit.errors import UsageError
+from embaudit_cli import joint, options
 
 if TYPE_CHECKING:
     from embaudit.alignment import Alignment
@@ -17,6 +18,7 @@ EPILOG = """[bold]Examples[/bold]
   embaudit align old.npy new.npy -o old_to_new.safetensors
   embaudit align old.parquet new.parquet --on id --method linear -o map.safetensors
   embaudit align old.npy new.npy --direction b_to_a -o new_to_old.safetensors --json
+  embaudit align texts.npy images.npy --method joint --heads linear -o joint.safetensors
 
 [bold]Exit status[/bold]
   0    the map helps, and is written; or --force was given
@@ -32,6 +34,8 @@ def align(
     output: options.MapOutput,
     direction: options.MapDirection = "a_to_b",
     method: options.MapMethod = "auto",
+    heads: options.JointHeads = None,
+    dim: options.JointDim = None,
     force: options.Force = False,
     overwrite: options.Overwrite = False,
     on: options.On = None,
@@ -51,37 +55,58 @@ def align(
     quiet: options.QuietMap = False,
 ) -> None:
     """Fit a map between A's and B's vectors, and say what it recovers on rows it has not seen."""
+    inputs = [path for path in (a, b, ids_a, ids_b) if path is not None]
+    asked: dict[str, Any] = {
+        "on": on,
+        "ids_a": ids_a,
+        "ids_b": ids_b,
+        "by_row": by_row,
+        "column": column,
+        "metric": metric,
+        "k": k,
+        "drop_invalid": drop_invalid,
+        "keep_duplicates": keep_duplicates,
+        "seed": seed,
+        "threads": threads,
+    }
+    policy = {"min_aligned_recall": min_aligned_recall, "confidence": confidence}
+    if method == "joint":
+        if direction != "a_to_b":
+            raise UsageError(f"--direction {direction}: a joint space is reached from both sides")
+        keep = joint.align_joint(
+            (a, b),
+            output,
+            inputs,
+            heads=heads or "cca",
+            dim=dim,
+            policy=policy,
+            asked=asked,
+            force=force,
+            overwrite=overwrite,
+            json=json,
+            quiet=quiet,
+        )
+        raise typer.Exit(0 if keep else 1)
+    for name, value in (("--heads", heads), ("--dim", dim)):
+        if value is not None:
+            raise UsageError(f"{name} {value}: of a joint space only; pass --method joint")
     from embaudit.destinations import check_map_file
     from embaudit_cli.progress import with_progress
 
-    inputs = [path for path in (a, b, ids_a, ids_b) if path is not None]
     path = check_map_file(output, inputs, overwrite=overwrite)
 
     def fit(progress: Progress | None) -> tuple[FittedMap, Alignment]:
         from embaudit.remedy.aligning import align as align_sets
         from embaudit.result import Policy
 
-        policy = Policy.model_validate(
-            {"min_aligned_recall": min_aligned_recall, "confidence": confidence}
-        )
         return align_sets(
             a,
             b,
             direction=cast("Direction", direction),
             method=cast("Method", method),
-            on=on,
-            ids_a=ids_a,
-            ids_b=ids_b,
-            by_row=by_row,
-            column=column,
-            metric=metric,
-            k=k,
-            policy=policy,
-            drop_invalid=drop_invalid,
-            keep_duplicates=keep_duplicates,
-            seed=seed,
+            policy=Policy.model_validate(policy),
             progress=progress,
-            threads=threads,
+            **asked,
         )
 
     fitted, alignment = with_progress(fit, quiet=quiet)

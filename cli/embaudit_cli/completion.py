@@ -35,9 +35,16 @@ def directions(incomplete: str) -> list[str]:
 
 def methods(incomplete: str) -> list[str]:
     """Return the kinds of map that begin with what has been typed."""
-    from embaudit.datatypes import METHODS
+    from embaudit.datatypes import JOINT, METHODS
 
-    return _beginning(incomplete, ["auto", *METHODS])
+    return _beginning(incomplete, ["auto", *METHODS, JOINT])
+
+
+def heads(incomplete: str) -> list[str]:
+    """Return the kinds of heads into a joint space that begin with what has been typed."""
+    from embaudit.datatypes import HEADS
+
+    return _beginning(incomplete, list(HEADS))
 
 
 def dtypes(incomplete: str) -> list[str]:

@@ -289,7 +289,7 @@ MapOutput: TypeAlias = Annotated[
         "--output",
         "-o",
         metavar="MAP",
-        help="Where the map goes: a .safetensors file.",
+        help="Where the map goes: a .safetensors file; NAME.a and NAME.b of it with joint.",
         rich_help_panel=OUTPUT,
     ),
 ]
@@ -306,8 +306,27 @@ MapMethod: TypeAlias = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="orthogonal, low-rank, linear, or auto: the simplest within 0.02 of the best.",
+        help="orthogonal, low-rank, linear, or auto: the simplest within 0.02 of the best. joint: "
+        "two maps into one shared space.",
         autocompletion=completion.methods,
+        rich_help_panel=MAP,
+    ),
+]
+JointHeads: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="Of a joint space: cca (default), in closed form; linear or hidden, trained further "
+        "by PyTorch.",
+        autocompletion=completion.heads,
+        rich_help_panel=MAP,
+    ),
+]
+JointDim: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        metavar="D",
+        help="Dimensions of a joint space; the smaller of both by default.",
         rich_help_panel=MAP,
     ),
 ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from embaudit_cli import options
+from embaudit_cli import joint, options
 
 if TYPE_CHECKING:
     from embaudit.alignment import Verification
@@ -44,35 +44,35 @@ def verify(
     quiet: options.QuietMap = False,
 ) -> None:
     """Say whether a map still recovers what it did, on pairs of today."""
+    from embaudit.maps.map_file import load_map
+    from embaudit.result import Policy
     from embaudit_cli.progress import with_progress
+
+    policy = {
+        "min_aligned_recall": min_aligned_recall,
+        "confidence": confidence,
+        "max_queries": max_queries,
+    }
+    asked: dict[str, Any] = {
+        "on": on,
+        "ids_a": ids_a,
+        "ids_b": ids_b,
+        "by_row": by_row,
+        "column": column,
+        "policy": Policy.model_validate(policy),
+        "drop_invalid": drop_invalid,
+        "keep_duplicates": keep_duplicates,
+        "seed": seed,
+        "threads": threads,
+    }
+    if load_map(fitted).space is not None:
+        passed = joint.verify_joint(fitted, (a, b), asked, json=json, quiet=quiet)
+        raise typer.Exit(0 if passed else 1)
 
     def measure(progress: Progress | None) -> Verification:
         from embaudit.remedy.verifying import verify as verify_map
-        from embaudit.result import Policy
 
-        policy = Policy.model_validate(
-            {
-                "min_aligned_recall": min_aligned_recall,
-                "confidence": confidence,
-                "max_queries": max_queries,
-            }
-        )
-        return verify_map(
-            fitted,
-            a,
-            b,
-            on=on,
-            ids_a=ids_a,
-            ids_b=ids_b,
-            by_row=by_row,
-            column=column,
-            policy=policy,
-            drop_invalid=drop_invalid,
-            keep_duplicates=keep_duplicates,
-            seed=seed,
-            progress=progress,
-            threads=threads,
-        )
+        return verify_map(fitted, a, b, progress=progress, **asked)
 
     found = with_progress(measure, quiet=quiet)
     _show(found, json=json, quiet=quiet)

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from embaudit.data.embedding_set import check_array
-from embaudit.datatypes import Direction, Mask, Matrix, Method, Metric, Stored
+from embaudit.datatypes import MapDirection, MapMethod, Mask, Matrix, Metric, Stored
 from embaudit.errors import InputError
 from embaudit.maps.affine import AffineMap
+from embaudit.maps.hidden import HiddenLayer
 from embaudit.maps.low_rank import saves
 from embaudit.stats.prepare import (
     SAFE_FLOAT32_NORMS,
@@ -26,7 +27,7 @@ CACHED_BYTES = 4 << 20
 
 @dataclass(frozen=True)
 class FittedMap:
-    """A map from one model's vectors to the other's, fitted on all paired rows.
+    """A map from one model's vectors to the other's, or to a space shared by both.
 
     Attributes
     ----------
@@ -36,27 +37,33 @@ class FittedMap:
         Under cosine rows are divided by their norm before they are mapped.
     scale : float
         Multiplies rows under dot and euclidean before they are mapped, and divides the result.
-    direction : "a_to_b" or "b_to_a"
-    method : "orthogonal", "low-rank" or "linear"
+    direction : "a_to_b", "b_to_a", "a_to_joint" or "b_to_joint"
+    method : "orthogonal", "low-rank", "linear" or "joint"
     rows : int
         Rows it was fitted on.
     norms : (float, float)
         Smallest and largest norm of the source rows, as stored.
     unit : bool
-        Mapped rows get length 1, as the target's rows have; under cosine only.
+        Mapped rows get length 1: as the target's rows have, under cosine, and in a shared space.
     factors : (float64 array, float64 array) or None
         Of a low-rank map: shapes (p, r) and (r, q), their product is the map's matrix.
+    space : str or None
+        Which shared space a joint map leads to: its two heads have the same.
+    hidden : HiddenLayer or None
+        Of a joint map: what its mapped rows, at length 1, go through.
     """
 
     affine: AffineMap
     metric: Metric
     scale: float
-    direction: Direction
-    method: Method
+    direction: MapDirection
+    method: MapMethod
     rows: int
     norms: tuple[float, float]
     unit: bool = False
     factors: tuple[Matrix, Matrix] | None = None
+    space: str | None = None
+    hidden: HiddenLayer | None = None
 
     @property
     def dims(self) -> tuple[int, int]:
@@ -104,6 +111,8 @@ class FittedMap:
         """Map finite rows, shape (m, p), in float64; `transform` for those who check."""
         prepared = prepare(rows, self.metric, self.scale)
         mapped = self.affine.transform(prepared) / self.scale
+        if self.hidden is not None:
+            mapped = self.hidden.transform(unit_rows(mapped))
         if self.unit:
             unit_rows(mapped, out=mapped)
         if self.metric is Metric.COSINE:
@@ -144,6 +153,7 @@ class RowMapper:
         first, *rest = matrices
         self._matrices = [(gain * first).astype(np.float32), *(m.astype(np.float32) for m in rest)]
         self._unit = fitted.unit
+        self._hidden = None if fitted.hidden is None else fitted.hidden.single()
         self._step = max(64, CACHED_BYTES // (4 * max(fitted.dims)))
         self._prepared = np.empty((self._step, fitted.dims[0]), np.float32)
 
@@ -168,9 +178,12 @@ class RowMapper:
             rows = rows @ matrix
         np.matmul(rows, last, out=out)
         out += self._offset
+        if self._hidden is not None:
+            _divide(out, np.einsum("ij,ij->i", out, out))
+            out[:] = self._hidden.transform(out)
         squares = np.einsum("ij,ij->i", out, out)
         if self._unit:
-            np.multiply(out, (1.0 / np.sqrt(squares))[:, None], out=out)
+            _divide(out, squares)
         bad: Mask = ~np.isfinite(squares)
         if preparation.precise and preparation.metric is Metric.COSINE:
             # Rows with a zero among them are prepared in float64 and mapped to where the mean goes.
@@ -189,3 +202,9 @@ class RowMapper:
         low, high = SAFE_FLOAT32_NORMS
         safe = (squares > low * low) & (squares < high * high)
         return self._preparation if safe.all() else self._careful
+
+
+def _divide(rows: NDArray[np.float32], squares: NDArray[np.float32]) -> None:
+    """Give rows, whose squared lengths are told, length 1 in place; zero rows stay zero."""
+    squares = np.where(squares > 0.0, squares, np.float32(1.0))
+    np.multiply(rows, (1.0 / np.sqrt(squares))[:, None], out=rows)

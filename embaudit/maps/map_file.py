@@ -17,23 +17,27 @@ from embaudit.data.embedding_set import MAX_DIM
 from embaudit.data.files import FileStamp, brief
 from embaudit.data.raw_layouts import RawMatrix, RowMajor
 from embaudit.data.safetensors import Header, read_header
-from embaudit.datatypes import Direction, Matrix, Method, Metric
+from embaudit.datatypes import JOINT, JOINT_DIRECTIONS, MapDirection, MapMethod, Matrix, Metric
 from embaudit.destinations import replacing
 from embaudit.errors import InputError
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.fitted import FittedMap
+from embaudit.maps.hidden import HiddenLayer
 from embaudit.version import __version__
 
 FORMAT = 1
 KEY = "embaudit.map"
 """Of the description within the file's metadata."""
 MATRIX, LEFT, RIGHT, MEAN_X, MEAN_Y = "matrix", "left", "right", "mean_x", "mean_y"
+SKIP, INNER, BIAS, OUTER = "skip", "inner", "bias", "outer"
+"""Of a hidden layer."""
 STORED = "F64"
 MOST_ENTRIES = 1 << 28
 """Of a matrix: 2 GiB. The factors of a low-rank map are small and their product is not."""
 LARGEST = 1e100
 """No number of a map is larger: vectors have norms of up to 1e30."""
 MOST_NEIGHBOURS = 1 << 20
+MOST_HIDDEN = 1 << 16
 
 
 class _Checked(BaseModel):
@@ -81,8 +85,8 @@ class MapNotes(_Checked):
 class _Description(_Checked):
     format: int
     embaudit_version: str
-    method: Method
-    direction: Direction
+    method: MapMethod
+    direction: MapDirection
     metric: Literal["cosine", "dot", "euclidean"]
     dims: tuple[int, int]
     rank: int | None
@@ -92,7 +96,43 @@ class _Description(_Checked):
     matched_scale: float = Field(ge=0.0, le=LARGEST)
     norms: tuple[float, float]
     unit: bool
+    space: str | None = None
+    hidden: int | None = None
     notes: MapNotes
+
+    @property
+    def consistent(self) -> bool:
+        """Whether the parts may stand together: sizes that memory holds, one kind of map."""
+        p, q = self.dims
+        low, high = self.norms
+        joint = self.method == JOINT
+        return (
+            1 <= p <= MAX_DIM
+            and 1 <= q <= MAX_DIM
+            and p * q <= MOST_ENTRIES
+            and self.format == FORMAT
+            and 0.0 <= low <= high
+            and (self.rank is None or 1 <= self.rank <= min(p, q))
+            and (self.rank is not None) == (self.method == "low-rank")
+            and joint == (self.space is not None) == (self.direction in JOINT_DIRECTIONS)
+            and (self.unit or not joint)
+            and (self.hidden is None or (joint and self._holds(self.hidden)))
+            and self.matched_scale / self.scale <= LARGEST
+        )
+
+    def _holds(self, hidden: int) -> bool:
+        return 1 <= hidden <= MOST_HIDDEN and hidden * self.dims[1] <= MOST_ENTRIES
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shape of every tensor."""
+        p, q = self.dims
+        shapes: dict[str, tuple[int, ...]] = {MATRIX: (p, q)}
+        if self.rank is not None:
+            shapes = {LEFT: (p, self.rank), RIGHT: (self.rank, q)}
+        if self.hidden is not None:
+            h = self.hidden
+            shapes |= {SKIP: (q, q), INNER: (q, h), BIAS: (h,), OUTER: (h, q)}
+        return shapes | {MEAN_X: (p,), MEAN_Y: (q,)}
 
 
 def save_map(
@@ -117,6 +157,9 @@ def save_map(
         matrices = {MATRIX: affine.matrix}
     else:
         matrices = dict(zip((LEFT, RIGHT), fitted.factors, strict=True))
+    layer = fitted.hidden
+    if layer is not None:
+        matrices |= {SKIP: layer.skip, INNER: layer.inner, BIAS: layer.bias, OUTER: layer.outer}
     tensors = {**matrices, MEAN_X: affine.mean_x, MEAN_Y: affine.mean_y}
     described = _Description(
         format=FORMAT,
@@ -132,6 +175,8 @@ def save_map(
         matched_scale=affine.matched_scale,
         norms=fitted.norms,
         unit=fitted.unit,
+        space=fitted.space,
+        hidden=None if layer is None else layer.width,
         notes=notes or MapNotes(),
     )
     with replacing(Path(os.path.realpath(path))) as temporary, temporary.open("xb") as stream:
@@ -178,18 +223,17 @@ def read_map(path: str | os.PathLike[str]) -> tuple[FittedMap, MapNotes]:
     with stamp.reading("safetensors"), FileIO(stamp.path) as file:
         header = read_header(file, stamp)
         described = _described(header, uri)
-        p, q = described.dims
-        shapes: dict[str, tuple[int, ...]] = {MATRIX: (p, q)}
-        if described.rank is not None:
-            shapes = {LEFT: (p, described.rank), RIGHT: (described.rank, q)}
-        shapes |= {MEAN_X: (p,), MEAN_Y: (q,)}
         tensors = {
-            name: _tensor(file, header, name, shape, stamp) for name, shape in shapes.items()
+            name: _tensor(file, header, name, shape, stamp)
+            for name, shape in described.shapes().items()
         }
     factors: tuple[Matrix, Matrix] | None = None
     if described.rank is not None:
         factors = tensors[LEFT], tensors[RIGHT]
     matrix = tensors[MATRIX] if factors is None else factors[0] @ factors[1]
+    hidden = None
+    if described.hidden is not None:
+        hidden = HiddenLayer(tensors[SKIP], tensors[INNER], tensors[BIAS], tensors[OUTER])
     fitted = FittedMap(
         affine=AffineMap(
             matrix=matrix,
@@ -206,6 +250,8 @@ def read_map(path: str | os.PathLike[str]) -> tuple[FittedMap, MapNotes]:
         norms=described.norms,
         unit=described.unit,
         factors=factors,
+        space=described.space,
+        hidden=hidden,
     )
     return fitted, described.notes
 
@@ -230,18 +276,7 @@ def _described(header: Header, uri: str) -> _Description:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         fault = _fault(error) if isinstance(error, ValidationError) else brief(error)
         raise InputError(f"{uri}: a damaged map: {fault}; write it again") from None
-    p, q = described.dims
-    low, high = described.norms
-    rank = described.rank
-    wrong = (
-        not (1 <= p <= MAX_DIM and 1 <= q <= MAX_DIM and p * q <= MOST_ENTRIES)
-        or described.format != FORMAT
-        or not 0.0 <= low <= high
-        or (rank is not None and not 1 <= rank <= min(p, q))
-        or (rank is not None) != (described.method == "low-rank")
-        or not described.matched_scale / described.scale <= LARGEST
-    )
-    if wrong:
+    if not described.consistent:
         raise InputError(
             f"{uri}: a damaged map: its description contradicts itself; write it again"
         )

@@ -30,11 +30,11 @@ from embaudit.maps.cross_fit import CrossFit, cross_fit
 from embaudit.maps.fitted import FittedMap, RowMapper
 from embaudit.maps.fold_fit import row_spaces
 from embaudit.maps.low_rank import saves
-from embaudit.maps.map_file import Held, MapNotes, MapSource
+from embaudit.maps.map_file import Held, MapNotes
 from embaudit.maps.methods import in_axes
 from embaudit.measures.distances import paired_cosine, row_cosines
 from embaudit.measures.neighbors import QueryResults
-from embaudit.remedy.checksums import described
+from embaudit.remedy.checksums import described, noted
 from embaudit.remedy.learning_curve import FewPairs, asked_as
 from embaudit.remedy.mapped_search import OneWay
 from embaudit.result import Estimate, Policy
@@ -104,8 +104,8 @@ progress, threads
         InputError for sources that cannot be paired, or with too few rows; UsageError for
         impossible options.
     """
-    _check("--direction", direction, DIRECTIONS)
-    _check("--method", method, (AUTO, *METHODS))
+    check_choice("--direction", direction, DIRECTIONS)
+    check_choice("--method", method, (AUTO, *METHODS))
     options = Options.checked(
         metric=metric,
         k=k,
@@ -121,19 +121,31 @@ progress, threads
     with single_threaded_blas(), ledger.stage("total"):
         with ledger.stage("scan"):
             population = populate(pair, options)
-        _require_rows(population)
+        require_rows(population)
         methods = tuple(known for known in METHODS if method in (AUTO, known))
         return _aligned(OneWay(population, direction), methods, ledger)
 
 
-def _check(name: str, value: str, known: Sequence[str]) -> None:
+def check_choice(name: str, value: str, known: Sequence[str]) -> None:
+    """Refuse what is none of the known values.
+
+    Raises
+    ------
+    UsageError
+    """
     if value not in known:
         raise UsageError(
             f"{name} {value}: expected one of {', '.join(known)}{did_you_mean(str(value), known)}"
         )
 
 
-def _require_rows(population: Population) -> None:
+def require_rows(population: Population) -> None:
+    """Refuse too few rows to fit a map on some and measure it on others.
+
+    Raises
+    ------
+    InputError
+    """
     fewest = max(2 * FEWEST_ROWS, 2 * (4 * population.options.k + 2))
     if population.n < fewest:
         raise InputError(
@@ -318,10 +330,6 @@ def _query_seconds(fitted: FittedMap) -> float:
 
 def notes_of(alignment: Alignment) -> MapNotes:
     """Return what a map file says of the rows and figures behind a map."""
-    inputs = [
-        MapSource(uri=one.uri, rows=one.rows, dim=one.dim, sha256=one.sha256 or "")
-        for one in (alignment.a, alignment.b)
-    ]
     chosen = next(one for one in alignment.methods if one.chosen)
     measured = {
         "recall": alignment.after.recall,
@@ -333,4 +341,9 @@ def notes_of(alignment: Alignment) -> MapNotes:
         for name, found in measured.items()
         if found is not None and found.value is not None
     }
-    return MapNotes(inputs=inputs, k=alignment.k, penalty=chosen.penalty, held_out=held_out)
+    return MapNotes(
+        inputs=noted([alignment.a, alignment.b]),
+        k=alignment.k,
+        penalty=chosen.penalty,
+        held_out=held_out,
+    )

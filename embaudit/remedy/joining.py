@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypeGuard
 
@@ -15,21 +14,18 @@ from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.id_files import IdSource
 from embaudit.data.joined import Joined, join_sets
 from embaudit.data.keyed import KeyedSet
-from embaudit.data.pair import Pair, even_spans
+from embaudit.data.pair import even_spans
 from embaudit.data.sources import Source, open_set
 from embaudit.data.vector_files import check_vector_file, new_vector_file
 from embaudit.datatypes import (
-    DIRECTIONS,
     Matrix,
     Metric,
     Progress,
     Rows,
-    SilentProgress,
     Vector,
 )
 from embaudit.destinations import check_new, refuse_inputs
 from embaudit.errors import InputError, UsageError
-from embaudit.measures.neighbors import OVERLAP
 from embaudit.remedy.joined_rows import (
     BLOCK_BYTES,
     JoinedRows,
@@ -37,16 +33,13 @@ from embaudit.remedy.joined_rows import (
     look,
     principal,
 )
-from embaudit.remedy.mapped_search import OneWay
+from embaudit.remedy.kept import kept
 from embaudit.remedy.probe import SPLITS, best_weights, bootstrap, halves, hits, read_labels
 from embaudit.result import Estimate, Policy
 from embaudit.stages.options import Options
-from embaudit.stages.population import populate
-from embaudit.stats.intervals import mean_interval
 from embaudit.stats.parallel import single_threaded_blas
 from embaudit.version import __version__
 
-QUERIES = 1024
 GRID = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Weights of a set beside the first one's 1 that `auto` tries."""
 AUTO = "auto"
@@ -144,7 +137,7 @@ def concat(
         rows = JoinedRows(joined.sets, options.metric, gains, projection)
         # Measured first: what is written is in place when nothing can fail any more.
         found = [
-            _kept(rows, part, stored, options)
+            _part_kept(rows, part, stored, options)
             for part, stored in zip(joined.sets, joined.stored, strict=True)
         ]
         probe = None if told is None else told.probe(rows)
@@ -222,22 +215,11 @@ def _write(rows: JoinedRows, path: Path, dtype: str, joined: Joined, progress: P
             progress.advance()
 
 
-def _kept(
+def _part_kept(
     rows: JoinedRows, part: EmbeddingSet, stored: EmbeddingSet, options: Options
 ) -> ConcatenatedSet:
-    """Return what of a set's neighbourhoods the joined rows keep, where rows have neighbours."""
-    kept = None
-    # Rows that are all one vector, or none, have no neighbours to keep.
-    with suppress(InputError):
-        population = populate(Pair(rows, part), options)
-        if population.n >= 4 * options.k + 2:
-            search = OneWay(population, DIRECTIONS[0]).stored()
-            queries = population.order[: min(QUERIES, population.n)]
-            found = search.run(queries, SilentProgress())
-            alpha = 1.0 - options.policy.confidence
-            interval = mean_interval(found.values[OVERLAP], population.n, alpha)
-            kept = Estimate(value=interval.value, ci=(interval.low, interval.high))
-    return ConcatenatedSet(uri=stored.uri, rows=stored.rows, dim=stored.dim, kept=kept)
+    share = kept(rows, part, options)
+    return ConcatenatedSet(uri=stored.uri, rows=stored.rows, dim=stored.dim, kept=share)
 
 
 class _Told:

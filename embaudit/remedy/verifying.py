@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from embaudit.alignment import Verification
+from embaudit.alignment import MappedSource, Verification
 from embaudit.data.id_files import IdSource
 from embaudit.data.join import open_pair
 from embaudit.data.sources import Source
 from embaudit.datatypes import Progress
-from embaudit.errors import InputError
-from embaudit.maps.map_file import read_map
+from embaudit.errors import InputError, UsageError
+from embaudit.maps.map_file import MapNotes, read_map
 from embaudit.measures.distances import row_cosines
 from embaudit.remedy.applying import check_norms, check_source
 from embaudit.remedy.checksums import described
@@ -67,6 +68,9 @@ def verify(
         InputError for a damaged map, sets of other dimensions, too few rows.
     """
     fitted, notes = read_map(path)
+    direction, method = fitted.direction, fitted.method
+    if method == "joint" or direction == "a_to_joint" or direction == "b_to_joint":
+        raise UsageError(f"{os.fsdecode(path)}: a head of a shared space; call verify_joint")
     options = Options.checked(
         metric=fitted.metric,
         k=notes.k or DEFAULT_K,
@@ -86,7 +90,7 @@ def verify(
         by_row=by_row,
         column=column,
     )
-    sides = (pair.a, pair.b) if fitted.direction == "a_to_b" else (pair.b, pair.a)
+    sides = (pair.a, pair.b) if direction == "a_to_b" else (pair.b, pair.a)
     check_source(fitted, sides[0])
     if sides[1].dim != fitted.dims[1]:
         raise InputError(
@@ -95,13 +99,13 @@ def verify(
     ledger = Ledger()
     with single_threaded_blas(), ledger.stage("total"):
         fewest = 4 * options.k + 2
-        population = _as_many(populate(pair, options), max(fitted.rows, fewest))
+        population = as_many(populate(pair, options), max(fitted.rows, fewest))
         if population.n < fewest:
             raise InputError(
                 f"{pair.a.uri}: {population.n} distinct paired rows; recall at k {options.k} "
                 f"needs at least {fewest}"
             )
-        way = OneWay(population, fitted.direction, endless=True)
+        way = OneWay(population, direction, endless=True)
         queries = population.order[: min(options.policy.max_queries, population.n)]
         stored = sides[0].take(queries)
         check_norms(fitted, sides[0], stored)
@@ -118,8 +122,8 @@ def verify(
     return Verification(
         embaudit_version=__version__,
         map=os.fsdecode(path),
-        direction=fitted.direction,
-        method=fitted.method,
+        direction=direction,
+        method=method,
         metric=fitted.metric,
         k=options.k,
         seed=seed,
@@ -133,12 +137,17 @@ def verify(
         queries=len(queries),
         now=now,
         recorded=before,
-        same_inputs=[one.sha256 for one in notes.inputs] == [one.sha256 for one in sources],
+        same_inputs=same_inputs(notes, sources),
         timing=ledger.timing,
     )
 
 
-def _as_many(population: Population, rows: int) -> Population:
+def same_inputs(notes: MapNotes, sides: Sequence[MappedSource]) -> bool:
+    """Return whether these are the files that a map was fitted on."""
+    return [one.sha256 for one in notes.inputs] == [one.sha256 for one in sides]
+
+
+def as_many(population: Population, rows: int) -> Population:
     """Return as many distinct rows, drawn at random, where there are more."""
     if population.n <= rows:
         return population

@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Group
-from rich.panel import Panel
 from rich.text import Text
 
 from embaudit.report.page import Page
 from embaudit.report.plain import count, encodable, printable, share
-from embaudit.report.sheet import Sheet, headed
+from embaudit.report.sheet import Sheet, badge, headed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -87,14 +84,10 @@ class AlignmentReport(Sheet):
 
 
 def _badge(page: Page, found: Alignment) -> RenderableType:
-    style = "cyan" if found.helps else "red"
-    glyph = page.glyphs.met if found.helps else page.glyphs.missed
-    word = f" {glyph} {'MAP HELPS' if found.helps else 'NO MAP HELPS'} "
+    word = "MAP HELPS" if found.helps else "NO MAP HELPS"
     kind = found.method if found.grade is None else f"{found.method}, {found.grade}"
-    title = Text.assemble((word, f"bold reverse {style}"), "  ", (kind, "bold"))
     facts = [count(found.pairs, "distinct pair"), str(found.metric), f"k {found.k}"]
-    basis = Text(f" {page.join(facts)}")
-    return Panel(Group(title, Text(""), basis), box=box.ROUNDED, border_style=style, padding=(1, 2))
+    return badge(page, found.helps, "cyan", word, kind, facts)
 
 
 def _before_and_after(page: Page, found: Alignment) -> Iterator[RenderableType]:

@@ -6,6 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
+from rich import box
+from rich.console import Group
+from rich.panel import Panel
 from rich.segment import Segment
 from rich.text import Text
 
@@ -58,6 +61,17 @@ class Sheet(ABC):
                 for piece in _folded(whole, options.max_width) if self._fold else [whole]:
                     yield from piece
                     yield Segment.line()
+
+
+def badge(
+    page: Page, good: bool, style: str, word: str, kind: str, facts: Iterable[str]
+) -> RenderableType:
+    """Return the panel on top: the answer in a word, of what kind, and on what it rests."""
+    glyph = page.glyphs.met if good else page.glyphs.missed
+    style = style if good else "red"
+    title = Text.assemble((f" {glyph} {word} ", f"bold reverse {style}"), "  ", (kind, "bold"))
+    parts = Group(title, Text(""), Text(f" {page.join(facts)}"))
+    return Panel(parts, box=box.ROUNDED, border_style=style, padding=(1, 2))
 
 
 def headed(

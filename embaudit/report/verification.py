@@ -5,14 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Group
-from rich.panel import Panel
-from rich.text import Text
-
 from embaudit.report.page import Page
 from embaudit.report.plain import count, encodable, printable, share
-from embaudit.report.sheet import Sheet, headed
+from embaudit.report.sheet import Sheet, badge, headed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -49,18 +44,9 @@ class VerificationReport(Sheet):
     def parts(self, page: Page) -> Iterator[Placed]:
         """Yield the sections."""
         found = self._found
-        style = "green" if found.passed else "red"
-        glyph = page.glyphs.met if found.passed else page.glyphs.missed
-        word = f" {glyph} {'MAP HOLDS' if found.passed else 'MAP FAILS'} "
-        title = Text.assemble((word, f"bold reverse {style}"), "  ", (found.method, "bold"))
         facts = [count(found.pairs, "distinct pair"), str(found.metric), f"k {found.k}"]
-        basis = Text(f" {page.join(facts)}")
-        yield (
-            0,
-            Panel(
-                Group(title, Text(""), basis), box=box.ROUNDED, border_style=style, padding=(1, 2)
-            ),
-        )
+        word = "MAP HOLDS" if found.passed else "MAP FAILS"
+        yield 0, badge(page, found.passed, "green", word, found.method, facts)
         yield 0, page.text(summary(found))
         if found.same_inputs:
             yield 0, page.text("These are the files it was fitted on: nothing new is learnt.")
