@@ -40,7 +40,7 @@ class RunError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a process that prints a JSON document.
+    """One run of a process that prints a JSON document, or nothing.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Run:
     peak : int
         Its largest resident memory, in bytes. The page cache is not counted.
     document : dict
-        What it printed.
+        What it printed; empty where that is nothing.
     """
 
     seconds: float
@@ -73,7 +73,7 @@ def run_module(module: str, *arguments: str | Path | int) -> Run:
     if done.returncode:
         said = [line for line in lines if not line.startswith('{"peak"')]
         raise RunError(f"{module}: exit {done.returncode}: {said[-1] if said else 'killed'}")
-    return Run(seconds, json.loads(lines[-1])["peak"], json.loads(done.stdout))
+    return Run(seconds, json.loads(lines[-1])["peak"], json.loads(done.stdout or "{}"))
 
 
 def compare(*arguments: str | Path) -> Run:

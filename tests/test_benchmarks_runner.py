@@ -11,6 +11,7 @@ from benchmarks.cases import CASES
 from benchmarks.cases.safety import reference
 from benchmarks.floor import audit_moment_flops, floor_seconds, neighbour_flops, queries_asked
 from benchmarks.generated import LOW_RANK, POWER_LAW, Structure, write_pair
+from benchmarks.peers import map_rows
 from benchmarks.results import BEGIN, DOCUMENT, END, Result, stored, write
 from benchmarks.runs import RunError, compare, run_module
 
@@ -101,6 +102,21 @@ def test_what_stops_the_writing_leaves_no_file(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         write_pair(LOW_RANK, 10, 4, (tmp_path / "a.npy", tmp_path / "absent" / "b.npy"))
     assert not list(tmp_path.iterdir())
+
+
+# --- the floor of a map ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("threads", "dtype"), [(1, "float32"), (2, "float16"), (3, "float32")])
+def test_the_floor_of_a_map_writes_every_product(tmp_path, monkeypatch, threads, dtype):
+    monkeypatch.setattr(map_rows, "BLOCK_BYTES", 4 * 8 * 7)
+    rows, _ = written(tmp_path, LOW_RANK, 100, 8)
+    output = tmp_path / "mapped.npy"
+    found = map_rows.carry(tmp_path / "100_a.npy", output, threads, dtype)
+    assert 0.0 < found["flush"] < found["seconds"]
+    mapped = np.load(output)
+    assert mapped.dtype == dtype
+    np.testing.assert_allclose(mapped, rows @ map_rows.drawn_matrix(8), rtol=2e-3, atol=1e-3)
 
 
 # --- the reference -----------------------------------------------------------------------------
@@ -229,6 +245,20 @@ def test_faiss_is_asked_what_the_audit_asked(tmp_path):
     detail = stored(document)["neighbours-low-rank"].detail
     assert "faiss's lists of 40" in detail
     assert "2,048 query vectors a side" in detail
+
+
+def test_a_file_is_carried_over_in_turns_with_its_floor(tmp_path):
+    document, data = tmp_path / "README.md", tmp_path / "data"
+    document.write_text(MARKED)
+    names = ("apply", "apply-float16")
+    chosen = [word for name in names for word in ("--case", name)]
+    done = benchmarks(*chosen, "--reduced", "--repeats", 1, "--folder", data, "--write", document)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not list(data.iterdir())
+    for name in names:
+        found = stored(document)[name]
+        assert found.value.endswith("x floor")
+        assert "s the last wait for the disk; peak" in found.detail
 
 
 def test_an_absent_peer_is_named_and_the_next_case_runs(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.cases import (
+    applying,
     by_hand,
     command,
     extremes,
@@ -22,6 +23,7 @@ CASES: dict[str, Case] = {
         storage,
         growth,
         extremes,
+        applying,
         startup,
         by_hand,
         safety,
