@@ -21,7 +21,8 @@ class MethodFigures(Value):
     """What a kind of map recovers on rows it has not seen.
 
     ``residual`` is ``sum |y - f(x)|^2 / sum |y - mean|^2``; ``penalty`` is relative to the mean
-    variance of the source; ``rank`` is a low-rank map's.
+    variance of the source; ``rank`` is a low-rank map's. ``lengths`` says that unit rows of the
+    target were given lengths, which a linear map leads to better.
     """
 
     method: Method
@@ -29,6 +30,7 @@ class MethodFigures(Value):
     residual: float | None
     penalty: float | None = None
     rank: int | None = None
+    lengths: bool = False
     chosen: bool = False
 
 

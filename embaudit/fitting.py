@@ -7,9 +7,12 @@ from embaudit.data.join import open_pair
 from embaudit.data.sources import Source
 from embaudit.datatypes import DIRECTIONS, METHODS, Direction, Method, Metric, Progress
 from embaudit.errors import InputError, UsageError, did_you_mean
+from embaudit.maps.affine import AffineMap
+from embaudit.maps.cross_fit import cross_fit
 from embaudit.maps.fitted import FittedMap
 from embaudit.maps.fold_fit import row_spaces
 from embaudit.maps.methods import Recipe, fit_affine
+from embaudit.stages.lengths import lengthened_maps
 from embaudit.stages.linear import FEWEST_ROWS, judged_folds, population_moments
 from embaudit.stages.options import Options
 from embaudit.stages.population import Population, populate
@@ -81,20 +84,40 @@ threads
         plan = FoldPlan.seeded(population.kept, options.seed)
         moments = population_moments(population, plan)
         scatter = total(moments).scatter()
-        recipe = Recipe("orthogonal")
+        recipe, affine = Recipe("orthogonal"), None
         if method != "orthogonal":
             folds = judged_folds(population, plan, moments, row_spaces(scatter))
-            recipe = recipes_of(folds, direction, [method]).recipes[method]
-        return fitted_map(population, scatter, direction, recipe)
+            recipes = recipes_of(folds, direction, [method])
+            recipe = recipes.recipes[method]
+            if method == "linear":
+                maps = cross_fit(folds.fits, recipes.penalties, plan.fold_of, folds.workers)
+                found = lengthened_maps(population, plan, folds.tuning, maps, direction, recipe)
+                affine = None if found is None else found.whole
+        return fitted_map(population, scatter, direction, recipe, affine)
 
 
 def fitted_map(
-    population: Population, scatter: Scatter, direction: Direction, recipe: Recipe
+    population: Population,
+    scatter: Scatter,
+    direction: Direction,
+    recipe: Recipe,
+    affine: AffineMap | None = None,
 ) -> FittedMap:
-    """Return the map of a direction, fitted to the sums over all rows, as it is used."""
+    """Return the map of a direction as it is used, fitted to the sums over all rows unless given.
+
+    Parameters
+    ----------
+    population : Population
+    scatter : Scatter
+        Of all rows, A's first.
+    direction : "a_to_b" or "b_to_a"
+    recipe : Recipe
+    affine : AffineMap, optional
+    """
     scans = population.scan.a, population.scan.b
     source, target = scans if direction == "a_to_b" else scans[::-1]
-    affine = fit_affine(scatter if direction == "a_to_b" else scatter.swapped(), recipe)
+    if affine is None:
+        affine = fit_affine(scatter if direction == "a_to_b" else scatter.swapped(), recipe)
     factors = None
     if recipe.rank is not None:
         u, s, vt = thin_svd(affine.matrix)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,7 @@ from embaudit.datatypes import (
 )
 from embaudit.errors import InputError, UsageError, did_you_mean
 from embaudit.fitting import fitted_map
+from embaudit.maps.affine import AffineMap
 from embaudit.maps.cross_fit import CrossFit, cross_fit
 from embaudit.maps.fitted import FittedMap, RowMapper
 from embaudit.maps.fold_fit import row_spaces
@@ -39,6 +40,7 @@ from embaudit.remedy.learning_curve import FewPairs, asked_as
 from embaudit.remedy.mapped_search import OneWay
 from embaudit.result import Estimate, Policy
 from embaudit.stages.ledger import Ledger
+from embaudit.stages.lengths import LengthenedMaps, lengthened_maps
 from embaudit.stages.linear import FEWEST_ROWS, judged_folds, population_moments
 from embaudit.stages.options import Options
 from embaudit.stages.population import Population, populate
@@ -165,12 +167,15 @@ class _Fitted:
         Of all rows, A's first.
     recipes : Recipes
     maps : CrossFit
+    lengthened : LengthenedMaps or None
+        The linear maps, where they gain by targets that have lengths.
     """
 
     plan: FoldPlan
     scatter: Scatter
     recipes: Recipes
     maps: CrossFit
+    lengthened: LengthenedMaps | None
 
     def fold_maps(self, way: OneWay, method: Method) -> list[FittedMap]:
         """Return the maps fitted without each fold, as they are used."""
@@ -187,6 +192,12 @@ class _Fitted:
             )
             for affine in self.maps.maps[way.direction, method]
         ]
+
+    def affine(self, method: Method) -> AffineMap | None:
+        """Return the map fitted on all rows, where it is known."""
+        if self.lengthened is None or method != "linear":
+            return None
+        return self.lengthened.whole
 
     def residual(
         self, way: OneWay, method: Method, queries: Rows, x: Matrix, y: Matrix
@@ -220,8 +231,11 @@ def _aligned(
     chosen = next(one for one in figures if one.chosen)
     recipe = fitted.recipes.recipes[chosen.method]
     with ledger.stage("fit"):
-        final = fitted_map(population, fitted.scatter, way.direction, recipe)
-        few = FewPairs(way, recipe, len(queries)).maps()
+        final = fitted_map(
+            population, fitted.scatter, way.direction, recipe, fitted.affine(chosen.method)
+        )
+        lengths = fitted.affine(chosen.method) is not None
+        few = FewPairs(way, recipe, len(queries), lengths).maps()
     with ledger.stage("mapped neighbours"):
         after = way.mapped(
             fitted.fold_maps(way, chosen.method),
@@ -283,7 +297,16 @@ def _fit(way: OneWay, methods: tuple[Method, ...], ledger: Ledger) -> _Fitted:
         recipes = recipes_of(folds, way.direction, methods)
         maps = cross_fit(folds.fits, recipes.penalties, plan.fold_of, folds.workers)
         maps.maps[way.direction, "low-rank"] = recipes.low_rank
-    return _Fitted(plan, scatter, recipes, maps)
+        lengthened = None
+        if "linear" in recipes.recipes:
+            recipe = recipes.recipes["linear"]
+            lengthened = lengthened_maps(
+                population, plan, folds.tuning, maps, way.direction, recipe
+            )
+        if lengthened is not None:
+            maps.maps[way.direction, "linear"] = lengthened.folds
+            recipes.recipes["linear"] = replace(recipe, penalty=lengthened.penalty)
+    return _Fitted(plan, scatter, recipes, maps, lengthened)
 
 
 def _figures(
@@ -301,6 +324,7 @@ def _figures(
                 residual=fitted.residual(way, method, queries, x, y),
                 penalty=recipe.penalty,
                 rank=recipe.rank,
+                lengths=fitted.affine(method) is not None,
             )
         )
     # A low-rank map whose factors hold as much as the matrix is no simpler than a linear one.

@@ -10,9 +10,11 @@ import numpy as np
 from embaudit.data.pair import even_spans
 from embaudit.datatypes import Matrix, Rows
 from embaudit.maps.affine import AffineMap
+from embaudit.maps.lengths import Lengthened
 from embaudit.maps.linear import PENALTIES
 from embaudit.maps.methods import Recipe, fit_affine
 from embaudit.remedy.mapped_search import OneWay
+from embaudit.stages.lengths import most_pairs
 from embaudit.stages.linear import TUNING_ROWS
 from embaudit.stats.moments import Moments, Scatter
 from embaudit.stats.ranks import Partners
@@ -36,16 +38,20 @@ class FewPairs:
         Its penalty is chosen anew for each number of pairs.
     asked : int
         Rows at the beginning of the sampling order that are queries, and fit nothing.
+    lengths : bool
+        Unit rows of the target are given lengths.
     """
 
     way: OneWay
     recipe: Recipe
     asked: int
+    lengths: bool = False
 
     def maps(self) -> dict[int, AffineMap]:
         """Return the maps by number of pairs, ascending; each number is twice the one before."""
         order = self.way.population.order
-        most = min(LARGEST_FIT, len(order) - self.asked)
+        largest = most_pairs(self.way.population) if self.lengths else LARGEST_FIT
+        most = min(largest, len(order) - self.asked)
         pairs = order[len(order) - most :]
         sizes = [most >> halvings for halvings in range(POINTS - 1, -1, -1)]
         return {size: self._fit(pairs[:size]) for size in sizes if size >= SMALLEST_FIT}
@@ -55,6 +61,9 @@ class FewPairs:
             return fit_affine(self._scatter(pairs), self.recipe)
         held_back = pairs[::HELD_BACK]
         penalty = self._penalty(np.setdiff1d(pairs, held_back), held_back[:TUNING_ROWS])
+        if self.lengths and len(pairs) > max(self.way.population.dims):
+            x, y = (side.astype(np.float32) for side in self.way.vectors(np.sort(pairs)))
+            return Lengthened.of(x, y).path(penalty).fit(penalty)
         return fit_affine(self._scatter(pairs), replace(self.recipe, penalty=penalty))
 
     def _penalty(self, pairs: Rows, held_back: Rows) -> float:

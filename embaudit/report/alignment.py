@@ -117,6 +117,7 @@ def _methods(page: Page, found: Alignment) -> Iterator[RenderableType]:
         detail = [
             None if one.rank is None else f"rank {one.rank}",
             None if one.penalty is None else f"penalty {one.penalty:g}",
+            "lengths" if one.lengths else None,
         ]
         table.add_row(
             page.glyphs.met if one.chosen else "",

@@ -1,0 +1,140 @@
+"""Whether a linear map gains by giving unit targets their lengths back, and the maps if so."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from embaudit.datatypes import DIRECTIONS, Direction, Matrix, Metric, Vector
+from embaudit.maps.affine import AffineMap
+from embaudit.maps.cross_fit import CrossFit, apply_by_fold
+from embaudit.maps.lengths import Lengthened
+from embaudit.maps.linear import PENALTIES, RidgePath
+from embaudit.maps.methods import Recipe
+from embaudit.maps.penalties import Tuning
+from embaudit.stages.population import Population
+from embaudit.stats.parallel import ordered_map
+from embaudit.stats.prepare import unit_rows
+from embaudit.stats.ranks import Partners
+from embaudit.streaming.fold_moments import FOLDS, FoldPlan
+
+MOST_ROWS = 1 << 14
+MOST_VALUES = 1 << 25
+"""Entries of both sides that are held: 128 MiB."""
+SURE = 2.0
+"""Standard errors by which recall must rise. Neither R^2 nor cosine tell where it will fall: from a
+source that lacks what the target's rows differ in."""
+NOTHING_TO_GAIN = 0.995
+
+
+@dataclass(frozen=True)
+class LengthenedMaps:
+    """Linear maps to targets with lengths.
+
+    Attributes
+    ----------
+    penalty : float
+    folds : list of AffineMap
+        Fitted without each fold.
+    whole : AffineMap
+        Fitted on rows of all.
+    """
+
+    penalty: float
+    folds: list[AffineMap]
+    whole: AffineMap
+
+
+def most_pairs(population: Population) -> int:
+    """Return how many pairs at most are given lengths."""
+    return min(MOST_ROWS, MOST_VALUES // sum(population.dims))
+
+
+def lengthened_maps(
+    population: Population,
+    plan: FoldPlan,
+    tuning: Tuning,
+    maps: CrossFit,
+    direction: Direction,
+    recipe: Recipe,
+) -> LengthenedMaps | None:
+    """Return linear maps that find more of the tuning rows' neighbours than those at hand.
+
+    None where they do not, and where lengths mean nothing: under dot and euclidean, in one
+    dimension, and with fewer rows than dimensions.
+
+    Parameters
+    ----------
+    population : Population
+    plan : FoldPlan
+    tuning : Tuning
+        Each row is mapped by maps that have not seen its fold.
+    maps : CrossFit
+    direction : "a_to_b" or "b_to_a"
+    recipe : Recipe
+        Of the linear maps at hand.
+    """
+    assert recipe.penalty is not None, "a linear map has one"
+    side, penalty = DIRECTIONS.index(direction), recipe.penalty
+    spans_axes = all(space.basis is None for space in maps.spaces)
+    if (
+        population.options.metric is not Metric.COSINE
+        or not spans_axes
+        or population.dims[1 - side] < 2
+    ):
+        return None
+    source, target = tuning.rows[side], tuning.rows[1 - side]
+    k = min(population.options.k, len(target) - 2)
+    if k < 1:
+        return None
+    before = apply_by_fold(maps.maps[direction, "linear"], tuning.folds, source)
+    recalls = _recalls(before, target, k)
+    if recalls.mean() >= NOTHING_TO_GAIN:
+        return None
+    rows = np.sort(population.order[-most_pairs(population) :])
+    x, y = (side_rows.astype(np.float32) for side_rows in _turned(population.prepared(rows), side))
+    folds = plan.fold_of(rows)
+    masks = [folds != fold for fold in range(FOLDS)] + [np.ones(len(rows), np.bool_)]
+    if min(np.count_nonzero(mask) for mask in masks) <= max(population.dims):
+        return None
+
+    def fit(mask: Matrix) -> RidgePath:
+        return Lengthened.of(x[mask], y[mask]).path(penalty)
+
+    *by_fold, whole = ordered_map(fit, masks, population.options.workers)
+    images = np.empty((len(PENALTIES), *target.shape))
+    for fold, path in enumerate(by_fold):
+        own = tuning.folds == fold
+        images[:, own] = np.stack(list(path.transform(source[own], PENALTIES)))
+    best = _best(images, target, tuning.seed)
+    gain = _recalls(images[best], target, k) - recalls
+    if gain.mean() <= SURE * gain.std() / math.sqrt(len(gain)):
+        return None
+    chosen = PENALTIES[best]
+    return LengthenedMaps(chosen, [path.fit(chosen) for path in by_fold], whole.fit(chosen))
+
+
+def _turned(sides: tuple[Matrix, Matrix], side: int) -> tuple[Matrix, Matrix]:
+    return sides if side == 0 else (sides[1], sides[0])
+
+
+def _best(images: Matrix, target: Matrix, seed: int) -> int:
+    """Return which images, shape (penalties, m, q), rank the partners best."""
+    partners = Partners(target, Metric.COSINE)
+    ranks = [partners.ranks(one, np.random.default_rng([seed, 3])).mean() for one in images]
+    return int(np.argmin(ranks))
+
+
+def _recalls(images: Matrix, target: Matrix, k: int) -> Vector:
+    """Return the share of each row's k nearest targets that its image finds, own row excluded."""
+    units = unit_rows(target)
+    truth = units @ units.T
+    found = unit_rows(images) @ units.T
+    np.fill_diagonal(truth, -np.inf)
+    np.fill_diagonal(found, -np.inf)
+    kth = np.partition(truth, -k, axis=1)[:, -k]
+    nearest = np.argpartition(found, -k, axis=1)[:, -k:]
+    reached = np.take_along_axis(truth, nearest, axis=1) >= kth[:, None] - 1e-12
+    return np.asarray(reached.mean(axis=1))
