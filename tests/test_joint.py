@@ -59,6 +59,10 @@ def unit(x):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
+def units(x):
+    return ArraySet(unit(x).astype(np.float32))
+
+
 def scatter_of(x, y):
     x, y = x.astype(np.float64), y.astype(np.float64)
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
@@ -147,7 +151,7 @@ def test_partner_ranks_by_brute_force(workers):
     kept = np.ones(len(x), np.bool_)
     kept[5000:5500] = False
     queries = np.arange(0, 4800, 2)
-    found = partner_ranks(ArraySet(x), ArraySet(y), kept, queries, workers, SilentProgress())
+    found = partner_ranks(units(x), units(y), kept, queries, workers, SilentProgress())
     for ranks, (expected, plain) in (
         (found.a_to_b, brute_force_ranks(x, y, kept, queries)),
         (found.b_to_a, brute_force_ranks(y, x, kept, queries)),
@@ -160,7 +164,7 @@ def test_partner_ranks_by_brute_force(workers):
 def test_in_a_space_of_one_point_nobody_has_found_a_partner():
     same = np.ones((500, 3), np.float32)
     kept = np.ones(500, np.bool_)
-    found = partner_ranks(ArraySet(same), ArraySet(same), kept, np.arange(50), 1, SilentProgress())
+    found = partner_ranks(units(same), units(same), kept, np.arange(50), 1, SilentProgress())
     assert (found.a_to_b == 249.5).all()
     assert reciprocal_rank(unit(same[:40]), unit(same[:40])) < 0.06
 

@@ -102,6 +102,8 @@ class NeighbourSearch:
     workers : int
     kinds : mapping of direction to tuple of str
         The maps that are asked, by the kind that `map_rows` knows them by.
+    across : bool
+        Stored vectors of one side search the other, where dimensions are equal.
     """
 
     pair: Pair
@@ -114,6 +116,7 @@ class NeighbourSearch:
     kinds: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: dict.fromkeys(DIRECTIONS, MAPS)
     )
+    across: bool = True
 
     def run(self, rows: Rows, progress: Progress) -> QueryResults:
         """Return the per-query results of `rows`, shape (m,), distinct kept rows."""
@@ -167,7 +170,7 @@ class _Round:
         self._search = search_of
         self._rows = queries.rows
         self._size = candidates_for(max(search_of.ks))
-        self._same_dim = search_of.pair.a.dim == search_of.pair.b.dim
+        self._same_dim = search_of.across and search_of.pair.a.dim == search_of.pair.b.dim
         # The other side's rows enter a corpus's space as stored, in that corpus's units.
         self._stored = {"a": queries.a, "b": queries.b}
         self._vectors: dict[tuple[str, str], Matrix] = {}

@@ -12,7 +12,6 @@ from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.pair import even_spans
 from embaudit.datatypes import Mask, Matrix, Progress, Rows, Stored, Vector
 from embaudit.stats.parallel import ordered_map
-from embaudit.stats.prepare import unit_rows
 
 BLOCK_ROWS = 4096
 """Rows that all queries meet at once."""
@@ -49,7 +48,7 @@ def partner_ranks(
     Parameters
     ----------
     a, b : EmbeddingSet
-        Of one dimension and equal row counts; row i of both is one item.
+        Float32 rows of length 1, of one dimension; row i of both is one item.
     kept : bool array, shape (rows,)
         Rows that may be found.
     queries : int64 array, shape (m,)
@@ -75,7 +74,7 @@ def _ranks(
     workers: int,
     progress: Progress,
 ) -> PartnerRanks:
-    x, y = (_units(side.take(queries)) for side in (a, b))
+    x, y = a.take(queries), b.take(queries)
     own = _paired(x, y)
     spans = even_spans(a.rows, BLOCK_ROWS)
 
@@ -83,8 +82,8 @@ def _ranks(
         (start, stop), rows_a, rows_b = item
         some = kept[start:stop]
         return (
-            _before(x, _units(rows_b[some]), own),
-            _before(y, _units(rows_a[some]), own),
+            _before(x, rows_b if some.all() else rows_b[some], own),
+            _before(y, rows_a if some.all() else rows_a[some], own),
         )
 
     blocks = zip(spans, a.blocks(spans, workers + 2), b.blocks(spans, workers + 2), strict=True)
@@ -98,15 +97,11 @@ def _ranks(
     return PartnerRanks(forward, backward)
 
 
-def _units(rows: Stored) -> NDArray[np.float32]:
-    return unit_rows(rows.astype(np.float64)).astype(np.float32)
-
-
-def _paired(x: NDArray[np.float32], y: NDArray[np.float32]) -> Vector:
+def _paired(x: Stored, y: Stored) -> Vector:
     return np.asarray(np.einsum("ij,ij->i", x, y, dtype=np.float64))
 
 
-def _before(queries: NDArray[np.float32], rows: NDArray[np.float32], own: Vector) -> Vector:
+def _before(queries: Stored, rows: Stored, own: Vector) -> Vector:
     """Count the rows nearer than each query's partner, those as near by half."""
     scores = queries @ rows.T
     # What a float32 product of unit rows may be off by.

@@ -16,7 +16,7 @@ from embaudit.joint_space import BothWays, HeadFigures, JointAlignment
 from embaudit.maps.map_file import Held, MapNotes
 from embaudit.remedy.aligning import check_choice, require_rows
 from embaudit.remedy.checksums import described, noted
-from embaudit.remedy.joint_figures import flat, retrieval, sight, worse_way
+from embaudit.remedy.joint_figures import flat, retrieval, sight, unit_set, worse_way
 from embaudit.remedy.joint_fitting import Fitting, JointMaps, Recipe, contrastive_of
 from embaudit.remedy.kept import kept
 from embaudit.result import Policy
@@ -29,6 +29,7 @@ from embaudit.verdict import NOTABLE_GAIN
 from embaudit.version import __version__
 
 QUERIES = 2048
+KEPT_QUERIES = 1024
 JUDGED = 2048
 """Pairs that heads are chosen by."""
 HIDDEN_FACTOR = 2
@@ -130,11 +131,13 @@ def _aligned(fitting: Fitting, heads: Heads, ledger: Ledger) -> tuple[JointMaps,
             final, measured, figures = _trained(fitting, heads, (final, measured), figures, queries)
         found.append(figures)
     with ledger.stage("neighbours"):
-        stored, joint = (pair.a, pair.b), fitting.mapped(measured)
+        joint = fitting.mapped(measured)
+        stored = unit_set(pair.a), unit_set(pair.b)
         raw = retrieval(population, stored, queries) if population.same_dim else None
         before, after = sight(stored, queries, raw), sight(joint, queries, figures.retrieval)
         kept_a, kept_b = (
-            kept(mapped, own, options, queries) for mapped, own in zip(joint, stored, strict=True)
+            kept(mapped, own, options, queries[:KEPT_QUERIES])
+            for mapped, own in zip(joint, (pair.a, pair.b), strict=True)
         )
     space = _space(final)
     a, b = (replace(head, space=space) for head in final)

@@ -5,17 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.datatypes import DIRECTIONS, Rows, Vector
+from embaudit.datatypes import DIRECTIONS, Metric, Rows, Vector
 from embaudit.joint_space import BothWays, PartnerRecall, SharedSight
 from embaudit.measures.shared_space import alignment, modality_gap, partner_ranks, uniformity
+from embaudit.remedy.joined_rows import JoinedRows
 from embaudit.result import Estimate
 from embaudit.stages.population import Population
 from embaudit.stages.retrieval import ENDLESS
 from embaudit.stats.intervals import mean_interval
-from embaudit.stats.prepare import unit_rows
 
 FIRST = (1, 5, 10)
 """Among how many found rows the partner is looked for."""
+
+
+def unit_set(source: EmbeddingSet) -> EmbeddingSet:
+    """Return the rows of a set at length 1."""
+    return JoinedRows([source], Metric.COSINE, [1.0])
 
 
 def retrieval(
@@ -31,7 +36,7 @@ def retrieval(
     ----------
     population : Population
     sets : (EmbeddingSet, EmbeddingSet)
-        The pair's rows, in one space.
+        The pair's rows at length 1, in one space.
     queries : int64 array, shape (m,)
     endless : bool
         Intervals are for pairs to come; else for the rows of these files.
@@ -55,8 +60,8 @@ def retrieval(
 def sight(
     sets: tuple[EmbeddingSet, EmbeddingSet], queries: Rows, found: BothWays | None
 ) -> SharedSight:
-    """Return how two sets of equal row counts lie to each other, at some rows."""
-    x, y = (unit_rows(side.take(queries).astype(np.float64)) for side in sets)
+    """Return how two sets of unit rows lie to each other, at some rows."""
+    x, y = (side.take(queries).astype(np.float64) for side in sets)
     together = x.shape[1] == y.shape[1]
     return SharedSight(
         retrieval=found,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.pair import Pair
@@ -42,7 +43,8 @@ def kept(
             queries = population.order[:QUERIES]
         queries = queries[population.kept[queries]]
         if population.n >= 4 * options.k + 2 and len(queries):
-            found = OneWay(population, DIRECTIONS[0]).stored().run(queries, SilentProgress())
+            search = replace(OneWay(population, DIRECTIONS[0]).stored(), across=False)
+            found = search.run(queries, SilentProgress())
             alpha = 1.0 - options.policy.confidence
             interval = mean_interval(found.values[OVERLAP], population.n, alpha)
             return Estimate(value=interval.value, ci=(interval.low, interval.high))

@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from embaudit.datatypes import DIRECTIONS, Direction, Matrix, Metric, Vector
+from embaudit.data.pair import even_spans
+from embaudit.datatypes import DIRECTIONS, Direction, Mask, Matrix, Metric, Rows, Vector
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.cross_fit import CrossFit, apply_by_fold
 from embaudit.maps.lengths import Lengthened
@@ -21,8 +23,9 @@ from embaudit.stats.ranks import Partners
 from embaudit.streaming.fold_moments import FOLDS, FoldPlan
 
 MOST_ROWS = 1 << 14
-MOST_VALUES = 1 << 25
-"""Entries of both sides that are held: 128 MiB."""
+MOST_VALUES = 1 << 24
+"""Entries of both sides that are held: 64 MiB, and nearly as much again for each thread."""
+ROWS_AT_ONCE = 1024
 SURE = 2.0
 """Standard errors by which recall must rise. Neither R^2 nor cosine tell where it will fall: from a
 source that lacks what the target's rows differ in."""
@@ -94,13 +97,13 @@ def lengthened_maps(
     if recalls.mean() >= NOTHING_TO_GAIN:
         return None
     rows = np.sort(population.order[-most_pairs(population) :])
-    x, y = (side_rows.astype(np.float32) for side_rows in _turned(population.prepared(rows), side))
+    x, y = _held(population, rows, side)
     folds = plan.fold_of(rows)
     masks = [folds != fold for fold in range(FOLDS)] + [np.ones(len(rows), np.bool_)]
     if min(np.count_nonzero(mask) for mask in masks) <= max(population.dims):
         return None
 
-    def fit(mask: Matrix) -> RidgePath:
+    def fit(mask: Mask) -> RidgePath:
         return Lengthened.of(x[mask], y[mask]).path(penalty)
 
     *by_fold, whole = ordered_map(fit, masks, population.options.workers)
@@ -116,8 +119,15 @@ def lengthened_maps(
     return LengthenedMaps(chosen, [path.fit(chosen) for path in by_fold], whole.fit(chosen))
 
 
-def _turned(sides: tuple[Matrix, Matrix], side: int) -> tuple[Matrix, Matrix]:
-    return sides if side == 0 else (sides[1], sides[0])
+def _held(
+    population: Population, rows: Rows, side: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return prepared rows of the source and of the target."""
+    held = [np.empty((len(rows), dim), np.float32) for dim in population.dims]
+    for start, stop in even_spans(len(rows), ROWS_AT_ONCE):
+        for whole, part in zip(held, population.prepared(rows[start:stop]), strict=True):
+            whole[start:stop] = part
+    return held[side], held[1 - side]
 
 
 def _best(images: Matrix, target: Matrix, seed: int) -> int:
