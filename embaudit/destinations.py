@@ -43,7 +43,7 @@ def check_destination(given: str, path: Path, cure: str = "give the path of a fi
         For a folder, what is no regular file, and a folder that is missing or closed.
     """
     folder = Path(os.path.realpath(path)).parent
-    if path.is_dir():
+    if path.is_dir() or given.endswith(("/", os.sep)):
         raise UsageError(f"{given}: is a folder; give the path of a file in it")
     if path.exists() and not path.is_file():
         raise UsageError(f"{given}: not a regular file; {cure}")

@@ -53,6 +53,8 @@ def test_refuses_two_outputs_to_one_place(tmp_path, monkeypatch):
 def test_refuses_destinations_that_cannot_be_files(tmp_path):
     with pytest.raises(UsageError, match="is a folder"):
         parse_outputs([f"json={tmp_path}"])
+    with pytest.raises(UsageError, match="is a folder"):
+        parse_outputs([f"json={tmp_path / 'a.json'}/"])
     with pytest.raises(UsageError, match="does not exist; create it first"):
         parse_outputs([f"json={tmp_path / 'none' / 'a.json'}"])
 

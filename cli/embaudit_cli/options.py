@@ -289,7 +289,8 @@ MapOutput: TypeAlias = Annotated[
         "--output",
         "-o",
         metavar="MAP",
-        help="Where the map goes: a .safetensors file; NAME.a and NAME.b of it with joint.",
+        help="Where the map goes: NAME.safetensors; with joint the two go to NAME.a.safetensors and "
+        "NAME.b.safetensors.",
         rich_help_panel=OUTPUT,
     ),
 ]

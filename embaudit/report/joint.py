@@ -146,7 +146,7 @@ def _retrieval(page: Page, found: JointAlignment) -> Iterator[RenderableType]:
     sights = [] if stored is None else [("stored", stored)]
     sights += [(HEADS[one.heads], one.retrieval) for one in found.figures]
     table = page.table("left", "left", "right", "right", "right", "left")
-    table.add_row("", "", *map(str, FIRST), "interval")
+    table.add_row("", "", *map(str, FIRST), f"interval of {FIRST[-1]}")
     for direction in DIRECTIONS:
         for place, (name, sight) in enumerate(sights):
             *fewer, most = (_figure(sight, direction, first) for first in FIRST)
@@ -215,9 +215,13 @@ def _files(
     if written is None:
         yield page.text("not written; --force writes maps that do not help")
         return
+    trained_on = found.figures[-1].trained_on
+    pairs = f"fitted on all {count(found.pairs, 'pair')}"
+    if trained_on is not None and trained_on < found.pairs:
+        pairs = f"trained on {trained_on:,} of {count(found.pairs, 'pair')}"
     yield page.text(
         f"{written[0]} and {written[1]}: from {found.a.dim} and {found.b.dim} to {found.dim} "
-        f"dimensions, fitted on all {count(found.pairs, 'pair')}"
+        f"dimensions, {pairs}"
     )
     yield page.text("Carry both into the shared space:")
     for side, path, uri in zip("ab", written, (found.a.uri, found.b.uri), strict=True):
