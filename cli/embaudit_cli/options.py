@@ -289,7 +289,7 @@ MapOutput: TypeAlias = Annotated[
         "--output",
         "-o",
         metavar="MAP",
-        help="Where the map goes: NAME.safetensors; with joint the two go to NAME.a.safetensors and "
+        help="Where the map goes: NAME.safetensors; with joint NAME.a.safetensors and "
         "NAME.b.safetensors.",
         rich_help_panel=OUTPUT,
     ),
