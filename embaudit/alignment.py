@@ -56,12 +56,20 @@ class CurvePoint(Value):
     recall: Estimate
 
 
+class IndexPoint(Value):
+    """Recall of the mapped vectors in an index of fewer rows."""
+
+    rows: int
+    recall: Estimate
+
+
 class Alignment(Document):
     """The whole result of fitting a map.
 
     ``helps`` says whether the map is worth having: it recovers at least ``min_aligned_recall`` and
-    more than vectors as stored do. ``timing`` has seconds by stage, and under ``query`` those that
-    mapping one query takes.
+    more than vectors as stored do. ``smaller_indexes`` is what `verify` holds fewer pairs against.
+    ``fitted_on`` counts the pairs of the map that is written. ``timing`` has seconds by stage, and
+    under ``query`` those that mapping one query takes.
     """
 
     schema_version: str = SCHEMA_VERSION
@@ -77,12 +85,14 @@ class Alignment(Document):
     a: MappedSource
     b: MappedSource
     pairs: int
+    fitted_on: int
     queries: int
     methods: list[MethodFigures]
     before: Sight
     after: Sight
     random_cosine: float | None
     curve: list[CurvePoint]
+    smaller_indexes: list[IndexPoint]
     timing: dict[str, float]
 
 
@@ -90,8 +100,8 @@ class Verification(Document):
     """What a saved map recovers on other pairs.
 
     ``fault`` says why the map no longer does, null where it does. ``recorded`` is the recall that
-    was measured on unseen rows when it was fitted; ``same_inputs`` says that these are the very
-    files it was fitted on, so that nothing new is learnt.
+    was measured on unseen rows when it was fitted, in an index of as many rows; ``same_inputs``
+    says that these are the very files it was fitted on, so that nothing new is learnt.
     """
 
     schema_version: str = SCHEMA_VERSION

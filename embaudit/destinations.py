@@ -94,7 +94,7 @@ def check_map_file(given: str, inputs: Iterable[str], *, overwrite: bool) -> Pat
 
 
 def _check_suffix(given: str) -> None:
-    if Path(given).suffix.lower() != MAP_SUFFIX:
+    if Path(given).suffix.lower() != MAP_SUFFIX or given.endswith(("/", os.sep)):
         raise UsageError(f"{given}: maps are written as {MAP_SUFFIX}; rename the file")
 
 
@@ -116,6 +116,8 @@ def check_heads(
     inputs = list(inputs)
     _check_suffix(given)
     a, b = ((one, check_map_file(one, inputs, overwrite=overwrite)) for one in head_files(given))
+    if place(a[1]) == place(b[1]):
+        raise UsageError(f"{b[0]}: is the same file as {a[0]}; remove the link")
     return a, b
 
 

@@ -7,12 +7,11 @@ from embaudit.data.join import open_pair
 from embaudit.data.sources import Source
 from embaudit.datatypes import DIRECTIONS, METHODS, Direction, Method, Metric, Progress
 from embaudit.errors import InputError, UsageError, did_you_mean
-from embaudit.maps.affine import AffineMap
 from embaudit.maps.cross_fit import cross_fit
 from embaudit.maps.fitted import FittedMap
 from embaudit.maps.fold_fit import row_spaces
 from embaudit.maps.methods import Recipe, fit_affine
-from embaudit.stages.lengths import lengthened_maps
+from embaudit.stages.lengths import LengthenedMaps, lengthened_maps
 from embaudit.stages.linear import FEWEST_ROWS, judged_folds, population_moments
 from embaudit.stages.options import Options
 from embaudit.stages.population import Population, populate
@@ -84,7 +83,7 @@ threads
         plan = FoldPlan.seeded(population.kept, options.seed)
         moments = population_moments(population, plan)
         scatter = total(moments).scatter()
-        recipe, affine = Recipe("orthogonal"), None
+        recipe = Recipe("orthogonal")
         if method != "orthogonal":
             folds = judged_folds(population, plan, moments, row_spaces(scatter))
             recipes = recipes_of(folds, direction, [method])
@@ -92,8 +91,9 @@ threads
             if method == "linear":
                 maps = cross_fit(folds.fits, recipes.penalties, plan.fold_of, folds.workers)
                 found = lengthened_maps(population, plan, folds.tuning, maps, direction, recipe)
-                affine = None if found is None else found.whole
-        return fitted_map(population, scatter, direction, recipe, affine)
+                if found is not None:
+                    return fitted_map(population, scatter, direction, recipe, found)
+        return fitted_map(population, scatter, direction, recipe)
 
 
 def fitted_map(
@@ -101,7 +101,7 @@ def fitted_map(
     scatter: Scatter,
     direction: Direction,
     recipe: Recipe,
-    affine: AffineMap | None = None,
+    lengthened: LengthenedMaps | None = None,
 ) -> FittedMap:
     """Return the map of a direction as it is used, fitted to the sums over all rows unless given.
 
@@ -112,12 +112,15 @@ def fitted_map(
         Of all rows, A's first.
     direction : "a_to_b" or "b_to_a"
     recipe : Recipe
-    affine : AffineMap, optional
+    lengthened : LengthenedMaps, optional
+        The linear maps to targets with lengths.
     """
     scans = population.scan.a, population.scan.b
     source, target = scans if direction == "a_to_b" else scans[::-1]
-    if affine is None:
+    if lengthened is None:
         affine = fit_affine(scatter if direction == "a_to_b" else scatter.swapped(), recipe)
+    else:
+        affine = lengthened.whole
     factors = None
     if recipe.rank is not None:
         u, s, vt = thin_svd(affine.matrix)
@@ -128,7 +131,7 @@ def fitted_map(
         scale=source.preparation.scale,
         direction=direction,
         method=recipe.method,
-        rows=population.n,
+        rows=population.n if lengthened is None else lengthened.rows,
         norms=(source.norm_min, source.norm_max),
         unit=population.options.metric is Metric.COSINE and target.normalized,
         factors=factors,

@@ -8,6 +8,9 @@ from embaudit.alignment import MappedSource
 from embaudit.datatypes import Heads, Metric
 from embaudit.result import SCHEMA_VERSION, Document, Estimate, Value
 
+FIRST = (1, 5, 10)
+"""Among how many found rows the partner is looked for."""
+
 
 class PartnerRecall(Value):
     """Share of rows whose partner is among the first 1, 5 and 10 rows that their vector finds."""
@@ -58,13 +61,20 @@ class HeadFigures(Value):
     trained_on: int | None = None
 
 
+class SharedIndexPoint(Value):
+    """Retrieval in indexes of fewer rows."""
+
+    rows: int
+    retrieval: BothWays
+
+
 class JointAlignment(Document):
     """The whole result of fitting two heads into one shared space.
 
     ``helps`` says whether the space is worth having: in both directions the partner is among the
     first ten for at least ``min_aligned_recall`` of the rows, and for more than with vectors as
     stored. ``kept_a`` and ``kept_b`` are the shares of rows' nearest in their own set that they
-    have in the shared space too.
+    have in the shared space too. ``smaller_indexes`` is what `verify` holds fewer pairs against.
     """
 
     schema_version: str = SCHEMA_VERSION
@@ -86,6 +96,7 @@ class JointAlignment(Document):
     after: SharedSight
     kept_a: Estimate | None
     kept_b: Estimate | None
+    smaller_indexes: list[SharedIndexPoint]
     timing: dict[str, float]
 
 
@@ -93,8 +104,8 @@ class JointVerification(Document):
     """What two saved heads recover on other pairs.
 
     ``fault`` says why they no longer do, null where they do. ``recorded`` is what was measured on
-    unseen rows when they were fitted; ``same_inputs`` says that these are the very files they were
-    fitted on.
+    unseen rows when they were fitted, in indexes of as many rows; ``same_inputs`` says that these
+    are the very files they were fitted on.
     """
 
     schema_version: str = SCHEMA_VERSION

@@ -268,7 +268,9 @@ def test_a_map_is_written_applied_and_verified(folder):
     assert "nothing new is learnt" in done.stdout
     done = embaudit_in(folder, "verify", "map.safetensors", "other.npy", "b.npy", "--json")
     assert (done.returncode, done.stderr) == (1, "")
-    assert json.loads(done.stdout)["fault"] == "recall is below the 0.7 that is asked"
+    assert json.loads(done.stdout)["fault"] == (
+        "recall, 0.000 corrected for chance, is below the 0.7 that is asked"
+    )
 
 
 def test_a_map_that_does_not_help_is_not_written_unless_forced(folder):
@@ -330,7 +332,10 @@ def test_what_a_map_cannot_be_measured_on(w2v):
     for pair, complaint in (
         ((SETS["minilm"], W2V[1]), "dimension 384; the map takes 128"),
         ((W2V[0], SETS["minilm"]), "dimension 384; the map leads to 128"),
-        ((W2V[0][:20], W2V[1][:20]), "20 distinct paired rows; recall at k 10 needs"),
+        (
+            (W2V[0][:20], W2V[1][:20]),
+            "20 distinct paired rows; what was measured of this map can be held against at least 42",
+        ),
     ):
         with pytest.raises(InputError, match=complaint):
             verify_saved(fitted, *pair)

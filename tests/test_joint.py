@@ -151,20 +151,24 @@ def test_partner_ranks_by_brute_force(workers):
     kept = np.ones(len(x), np.bool_)
     kept[5000:5500] = False
     queries = np.arange(0, 4800, 2)
-    found = partner_ranks(units(x), units(y), kept, queries, workers, SilentProgress())
-    for ranks, (expected, plain) in (
-        (found.a_to_b, brute_force_ranks(x, y, kept, queries)),
-        (found.b_to_a, brute_force_ranks(y, x, kept, queries)),
-    ):
-        assert plain.mean() > 0.95
-        np.testing.assert_array_equal(ranks[plain], expected[plain])
-    assert 0.5 in found.a_to_b % 1
+    fewer = kept & (np.arange(len(x)) % 3 == 0)
+    indexes = [kept, fewer]
+    both = partner_ranks(units(x), units(y), indexes, queries, workers, SilentProgress())
+    for found, index in zip(both, indexes, strict=True):
+        for ranks, (expected, plain) in (
+            (found.a_to_b, brute_force_ranks(x, y, index, queries)),
+            (found.b_to_a, brute_force_ranks(y, x, index, queries)),
+        ):
+            assert plain.mean() > 0.95
+            np.testing.assert_array_equal(ranks[plain], expected[plain])
+    assert 0.5 in both[0].a_to_b % 1
 
 
 def test_in_a_space_of_one_point_nobody_has_found_a_partner():
     same = np.ones((500, 3), np.float32)
     kept = np.ones(500, np.bool_)
-    found = partner_ranks(units(same), units(same), kept, np.arange(50), 1, SilentProgress())
+    sides = units(same), units(same)
+    (found,) = partner_ranks(*sides, [kept], np.arange(50), 1, SilentProgress())
     assert (found.a_to_b == 249.5).all()
     assert reciprocal_rank(unit(same[:40]), unit(same[:40])) < 0.06
 

@@ -116,18 +116,20 @@ def align(
         from embaudit.remedy.aligning import notes_of
 
         save_map(fitted, path, notes_of(alignment))
-    _show(alignment, output if keep else None, json=json, quiet=quiet)
+    _show(alignment, output if keep else None, column, json=json, quiet=quiet)
     raise typer.Exit(0 if keep else 1)
 
 
-def _show(alignment: Alignment, written: str | None, *, json: bool, quiet: bool) -> None:
+def _show(
+    alignment: Alignment, written: str | None, column: str | None, *, json: bool, quiet: bool
+) -> None:
     from embaudit.report.alignment import AlignmentReport, one_line
     from embaudit_cli.shown import show
 
     show(
         alignment,
         lambda encoding: one_line(alignment, encoding),
-        lambda: AlignmentReport(alignment, written),
+        lambda: AlignmentReport(alignment, written, column),
         json=json,
         quiet=quiet,
     )

@@ -70,18 +70,17 @@ def align_joint(
     fitted, found = with_progress(fit, quiet=quiet)
     keep = found.helps or force
     if keep:
-        from embaudit.maps.map_file import save_map
+        from embaudit.maps.map_file import save_heads
         from embaudit.remedy.joint import joint_notes
 
-        for head, (_, path) in zip(fitted, paths, strict=True):
-            save_map(head, path, joint_notes(found))
+        save_heads(fitted, (paths[0][1], paths[1][1]), joint_notes(found))
     from embaudit.report.joint import JointReport, one_line
 
     written = (paths[0][0], paths[1][0]) if keep else None
     show(
         found,
         lambda encoding: one_line(found, encoding),
-        lambda: JointReport(found, written),
+        lambda: JointReport(found, written, asked["column"]),
         json=json,
         quiet=quiet,
     )

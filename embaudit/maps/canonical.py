@@ -10,6 +10,7 @@ import numpy as np
 from embaudit.datatypes import Matrix, Vector
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.fold_fit import Spaces, row_spaces
+from embaudit.maps.linear import shrinkage
 from embaudit.maps.row_space import within
 from embaudit.stats.linalg import symmetric_eigen, thin_svd
 from embaudit.stats.moments import Scatter
@@ -92,21 +93,21 @@ class CanonicalPath:
         Canonical correlation analysis with ridge penalties (Vinod 1976): the singular vectors of
         ``(X~^T X~ + a I)^-1/2 X~^T Y~ (Y~^T Y~ + b I)^-1/2``.
         """
-        deviations_x, deviations_y = (self._deviations(side, penalty) for side in (0, 1))
-        whitened = self.cross / deviations_x[:, None]
-        whitened /= deviations_y
+        inverse_x, inverse_y = (self._inverse(side, penalty) for side in (0, 1))
+        whitened = inverse_x[:, None] * self.cross * inverse_y
         u, correlations, vt = thin_svd(whitened)
         return CanonicalDirections(
-            x=self._along_axes(0, u / deviations_x[:, None]),
-            y=self._along_axes(1, vt.T / deviations_y[:, None]),
+            x=self._along_axes(0, u * inverse_x[:, None]),
+            y=self._along_axes(1, vt.T * inverse_y[:, None]),
             correlations=np.minimum(correlations, 1.0),
             means=self.means,
         )
 
-    def _deviations(self, side: int, penalty: float) -> Vector:
+    def _inverse(self, side: int, penalty: float) -> Vector:
+        """Return 1 over the deviations along the eigenvectors; 0 where there is no variance."""
         values = np.maximum(self.eigen[side][0], 0.0)
         unit = float(values.sum()) / self.spaces[side].dim
-        return np.sqrt(values + penalty * unit)
+        return np.sqrt(shrinkage(values, penalty * unit))
 
     def _along_axes(self, side: int, directions: Matrix) -> Matrix:
         along = self.spaces[side].spread((self.eigen[side][1] @ directions).T).T

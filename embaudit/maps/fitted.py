@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -202,6 +204,18 @@ class RowMapper:
         low, high = SAFE_FLOAT32_NORMS
         safe = (squares > low * low) & (squares < high * high)
         return self._preparation if safe.all() else self._careful
+
+
+def space_of(heads: Sequence[FittedMap]) -> str:
+    """Return the SHA-256 of the numbers of both heads: what says that they belong together."""
+    found = hashlib.sha256()
+    for head in heads:
+        tensors = [head.affine.matrix, head.affine.mean_x]
+        if head.hidden is not None:
+            tensors += [head.hidden.skip, head.hidden.inner, head.hidden.bias, head.hidden.outer]
+        for tensor in tensors:
+            found.update(np.ascontiguousarray(tensor, "<f8").data)
+    return found.hexdigest()
 
 
 def _divide(rows: NDArray[np.float32], squares: NDArray[np.float32]) -> None:

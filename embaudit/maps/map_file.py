@@ -38,6 +38,7 @@ LARGEST = 1e100
 """No number of a map is larger: vectors have norms of up to 1e30."""
 MOST_NEIGHBOURS = 1 << 20
 MOST_HIDDEN = 1 << 16
+MOST_ROWS = 1 << 62
 
 
 class _Checked(BaseModel):
@@ -69,17 +70,31 @@ class Held(_Checked):
         return self
 
 
+class Measured(_Checked):
+    """What was measured in an index of so many rows: more of them are more that may be mistaken."""
+
+    rows: int = Field(ge=1, le=MOST_ROWS)
+    held_out: dict[str, Held]
+
+
 class MapNotes(_Checked):
     """What is known of a map besides its numbers.
 
     ``k`` and ``held_out`` are what `embaudit align` measured: recall among k neighbours and
-    others by name; empty where nobody has.
+    others by name; ``by_rows`` the same in indexes of all rows and of fewer, the largest first.
+    Empty where nobody has.
     """
 
     inputs: list[MapSource] = []
     k: int | None = Field(default=None, ge=1, le=MOST_NEIGHBOURS)
     penalty: float | None = None
     held_out: dict[str, Held] = {}
+    by_rows: list[Measured] = []
+
+    def measured(self, rows: int) -> Measured | None:
+        """Return what was measured in the largest index of no more rows; None where in none."""
+        known = [one for one in self.by_rows if one.rows <= rows]
+        return max(known, key=lambda one: one.rows, default=None)
 
 
 class _Description(_Checked):
@@ -90,13 +105,13 @@ class _Description(_Checked):
     metric: Literal["cosine", "dot", "euclidean"]
     dims: tuple[int, int]
     rank: int | None
-    rows: int = Field(ge=1)
+    rows: int = Field(ge=1, le=MOST_ROWS)
     scale: float = Field(gt=0.0, le=LARGEST)
     least_squares_scale: float = Field(ge=-LARGEST, le=LARGEST)
     matched_scale: float = Field(ge=0.0, le=LARGEST)
     norms: tuple[float, float]
     unit: bool
-    space: str | None = None
+    space: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")
     hidden: int | None = None
     notes: MapNotes
 
@@ -152,6 +167,27 @@ def save_map(
     OutputError
         When the file cannot be written.
     """
+    with replacing(Path(os.path.realpath(path))) as temporary:
+        _write(fitted, temporary, notes)
+
+
+def save_heads(
+    heads: tuple[FittedMap, FittedMap], paths: tuple[Path, Path], notes: MapNotes
+) -> None:
+    """Write both heads of a shared space; neither takes its place before both are written.
+
+    Raises
+    ------
+    OutputError
+        When a file cannot be written.
+    """
+    a, b = (Path(os.path.realpath(path)) for path in paths)
+    with replacing(a) as temporary_a, replacing(b) as temporary_b:
+        _write(heads[0], temporary_a, notes)
+        _write(heads[1], temporary_b, notes)
+
+
+def _write(fitted: FittedMap, temporary: Path, notes: MapNotes | None) -> None:
     affine = fitted.affine
     if fitted.factors is None:
         matrices = {MATRIX: affine.matrix}
@@ -179,7 +215,7 @@ def save_map(
         hidden=None if layer is None else layer.width,
         notes=notes or MapNotes(),
     )
-    with replacing(Path(os.path.realpath(path))) as temporary, temporary.open("xb") as stream:
+    with temporary.open("xb") as stream:
         stream.write(_header(tensors, described.model_dump_json()))
         for tensor in tensors.values():
             stream.write(np.ascontiguousarray(tensor, "<f8").data)
@@ -223,10 +259,16 @@ def read_map(path: str | os.PathLike[str]) -> tuple[FittedMap, MapNotes]:
     with stamp.reading("safetensors"), FileIO(stamp.path) as file:
         header = read_header(file, stamp)
         described = _described(header, uri)
+        shapes = described.shapes()
         tensors = {
-            name: _tensor(file, header, name, shape, stamp)
-            for name, shape in described.shapes().items()
+            name: _tensor(file, header, name, shape, stamp) for name, shape in shapes.items()
         }
+        unnamed = sorted(set(header.tensors) - set(shapes))
+        if unnamed:
+            raise InputError(
+                f"{uri}: a damaged map: tensor {brief(unnamed[0])} is not in its description; "
+                "write it again"
+            )
     factors: tuple[Matrix, Matrix] | None = None
     if described.rank is not None:
         factors = tensors[LEFT], tensors[RIGHT]

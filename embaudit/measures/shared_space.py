@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,78 +39,83 @@ class PartnerRanks:
 def partner_ranks(
     a: EmbeddingSet,
     b: EmbeddingSet,
-    kept: Mask,
+    indexes: Sequence[Mask],
     queries: Rows,
     workers: int,
     progress: Progress,
-) -> PartnerRanks:
-    """Rank the partner of each query among all kept rows of the other side, by cosine.
+) -> list[PartnerRanks]:
+    """Rank the partner of each query among the rows of indexes of the other side, by cosine.
 
     Parameters
     ----------
     a, b : EmbeddingSet
         Float32 rows of length 1, of one dimension; row i of both is one item.
-    kept : bool array, shape (rows,)
-        Rows that may be found.
+    indexes : sequence of bool array, shape (rows,)
+        Rows that are in each; the first has those of all others. A partner need not be.
     queries : int64 array, shape (m,)
-        Kept rows.
     workers : int
     progress : Progress
     """
     found = [
-        _ranks(a, b, kept, queries[start:stop], workers, progress)
+        _ranks(a, b, indexes, queries[start:stop], workers, progress)
         for start, stop in even_spans(len(queries), QUERIES_AT_ONCE)
     ]
-    return PartnerRanks(
-        np.concatenate([one.a_to_b for one in found]),
-        np.concatenate([one.b_to_a for one in found]),
-    )
+    forward, backward = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+    return [PartnerRanks(*both) for both in zip(forward, backward, strict=True)]
 
 
 def _ranks(
     a: EmbeddingSet,
     b: EmbeddingSet,
-    kept: Mask,
+    indexes: Sequence[Mask],
     queries: Rows,
     workers: int,
     progress: Progress,
-) -> PartnerRanks:
+) -> tuple[Matrix, Matrix]:
+    """Return the ranks in both directions, shapes (indexes, queries)."""
     x, y = a.take(queries), b.take(queries)
     own = _paired(x, y)
     spans = even_spans(a.rows, BLOCK_ROWS)
 
-    def count(item: tuple[tuple[int, int], Stored, Stored]) -> tuple[Vector, Vector]:
+    def count(item: tuple[tuple[int, int], Stored, Stored]) -> tuple[Matrix, Matrix]:
         (start, stop), rows_a, rows_b = item
-        some = kept[start:stop]
+        some = indexes[0][start:stop]
+        within = [index[start:stop][some] for index in indexes]
         return (
-            _before(x, rows_b if some.all() else rows_b[some], own),
-            _before(y, rows_a if some.all() else rows_a[some], own),
+            _before(x, rows_b if some.all() else rows_b[some], own, within),
+            _before(y, rows_a if some.all() else rows_a[some], own, within),
         )
 
     blocks = zip(spans, a.blocks(spans, workers + 2), b.blocks(spans, workers + 2), strict=True)
     progress.stage("partners", len(spans))
     # A query meets its own partner too, which ties with itself.
-    forward, backward = np.full(len(queries), -0.5), np.full(len(queries), -0.5)
+    forward = np.array([np.where(index[queries], -0.5, 0.0) for index in indexes])
+    backward = forward.copy()
     for in_b, in_a in ordered_map(count, blocks, workers):
         forward += in_b
         backward += in_a
         progress.advance()
-    return PartnerRanks(forward, backward)
+    return forward, backward
 
 
 def _paired(x: Stored, y: Stored) -> Vector:
     return np.asarray(np.einsum("ij,ij->i", x, y, dtype=np.float64))
 
 
-def _before(queries: Stored, rows: Stored, own: Vector) -> Vector:
-    """Count the rows nearer than each query's partner, those as near by half."""
+def _before(queries: Stored, rows: Stored, own: Vector, within: Sequence[Mask]) -> Matrix:
+    """Count the rows of each index nearer than each query's partner, those as near by half."""
     scores = queries @ rows.T
     # What a float32 product of unit rows may be off by.
     error = np.float32(np.finfo(np.float32).eps * math.sqrt(queries.shape[1]))
     limit = own.astype(np.float32)[:, None]
-    above = np.count_nonzero(scores > limit + error, axis=1)
-    reached = np.count_nonzero(scores >= limit - error, axis=1)
-    return np.asarray(0.5 * (above + reached))
+    # What cannot be compared, NaN, counts as nearer.
+    above, reached = ~(scores <= limit + error), ~(scores < limit - error)
+    counts = np.empty((len(within), len(queries)))
+    for place, index in enumerate(within):
+        chosen = slice(None) if index.all() else np.flatnonzero(index)
+        counts[place] = np.count_nonzero(above[:, chosen], axis=1)
+        counts[place] += np.count_nonzero(reached[:, chosen], axis=1)
+    return 0.5 * counts
 
 
 def reciprocal_rank(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
@@ -120,8 +126,8 @@ def reciprocal_rank(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
     x, y : float32 arrays, shape (m, d)
         Rows of length 1; row i of both is one item.
     """
-    own = _paired(x, y)
-    both = [_before(x, y, own) - 0.5, _before(y, x, own) - 0.5]
+    own, everyone = _paired(x, y), [np.ones(len(x), np.bool_)]
+    both = [_before(x, y, own, everyone) - 0.5, _before(y, x, own, everyone) - 0.5]
     return float(np.mean([1.0 / (1.0 + ranks) for ranks in both]))
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from embaudit.alignment import Alignment, CurvePoint, MethodFigures
+from embaudit.alignment import Alignment, CurvePoint, IndexPoint, MethodFigures
+from embaudit.data.embedding_set import ArraySet
 from embaudit.data.id_files import IdSource
 from embaudit.data.join import open_pair
+from embaudit.data.pair import Pair
 from embaudit.data.sources import Source
 from embaudit.datatypes import (
     DIRECTIONS,
+    JOINT,
     METHODS,
     Direction,
     Matrix,
@@ -23,21 +27,22 @@ from embaudit.datatypes import (
     Metric,
     Progress,
     Rows,
+    SilentProgress,
 )
 from embaudit.errors import InputError, UsageError, did_you_mean
 from embaudit.fitting import fitted_map
-from embaudit.maps.affine import AffineMap
 from embaudit.maps.cross_fit import CrossFit, cross_fit
 from embaudit.maps.fitted import FittedMap, RowMapper
 from embaudit.maps.fold_fit import row_spaces
 from embaudit.maps.low_rank import saves
-from embaudit.maps.map_file import Held, MapNotes
+from embaudit.maps.map_file import Held, MapNotes, Measured
 from embaudit.maps.methods import in_axes
 from embaudit.measures.distances import paired_cosine, row_cosines
 from embaudit.measures.neighbors import QueryResults
 from embaudit.remedy.checksums import described, noted
 from embaudit.remedy.learning_curve import FewPairs, asked_as
 from embaudit.remedy.mapped_search import OneWay
+from embaudit.remedy.mapped_set import MappedSet
 from embaudit.result import Estimate, Policy
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.lengths import LengthenedMaps, lengthened_maps
@@ -53,6 +58,8 @@ from embaudit.version import __version__
 
 AUTO = "auto"
 QUERIES = 2048
+INDEX_SIZES = (16384, 4096, 1024, 256, 64)
+"""Rows of smaller indexes: fewer rows are easier to tell apart, and `verify` may be given few."""
 TIMED = 200
 """Single queries that are mapped to tell what one costs."""
 
@@ -107,7 +114,9 @@ progress, threads
         impossible options.
     """
     check_choice("--direction", direction, DIRECTIONS)
-    check_choice("--method", method, (AUTO, *METHODS))
+    if str(method) == JOINT:
+        raise UsageError("--method joint: fits two maps; call align_joint")
+    check_choice("--method", method, (AUTO, *METHODS, JOINT))
     options = Options.checked(
         metric=metric,
         k=k,
@@ -123,7 +132,7 @@ progress, threads
     with single_threaded_blas(), ledger.stage("total"):
         with ledger.stage("scan"):
             population = populate(pair, options)
-        require_rows(population)
+        require_rows(population, options.k)
         methods = tuple(known for known in METHODS if method in (AUTO, known))
         return _aligned(OneWay(population, direction), methods, ledger)
 
@@ -141,18 +150,18 @@ def check_choice(name: str, value: str, known: Sequence[str]) -> None:
         )
 
 
-def require_rows(population: Population) -> None:
-    """Refuse too few rows to fit a map on some and measure it on others.
+def require_rows(population: Population, k: int) -> None:
+    """Refuse too few rows to fit a map on some and measure k neighbours of others.
 
     Raises
     ------
     InputError
     """
-    fewest = max(2 * FEWEST_ROWS, 2 * (4 * population.options.k + 2))
+    fewest = max(2 * FEWEST_ROWS, 2 * (4 * k + 2))
     if population.n < fewest:
         raise InputError(
             f"{population.pair.a.uri}: {population.n} distinct paired rows; a map and its "
-            f"measurement at k {population.options.k} need at least {fewest}"
+            f"measurement at k {k} need at least {fewest}"
         )
 
 
@@ -193,11 +202,9 @@ class _Fitted:
             for affine in self.maps.maps[way.direction, method]
         ]
 
-    def affine(self, method: Method) -> AffineMap | None:
-        """Return the map fitted on all rows, where it is known."""
-        if self.lengthened is None or method != "linear":
-            return None
-        return self.lengthened.whole
+    def with_lengths(self, method: Method) -> LengthenedMaps | None:
+        """Return the maps to targets with lengths, where a method's are those."""
+        return self.lengthened if method == "linear" else None
 
     def residual(
         self, way: OneWay, method: Method, queries: Rows, x: Matrix, y: Matrix
@@ -232,18 +239,20 @@ def _aligned(
     recipe = fitted.recipes.recipes[chosen.method]
     with ledger.stage("fit"):
         final = fitted_map(
-            population, fitted.scatter, way.direction, recipe, fitted.affine(chosen.method)
+            population, fitted.scatter, way.direction, recipe, fitted.with_lengths(chosen.method)
         )
-        lengths = fitted.affine(chosen.method) is not None
+        lengths = fitted.with_lengths(chosen.method) is not None
         few = FewPairs(way, recipe, len(queries), lengths).maps()
     with ledger.stage("mapped neighbours"):
+        maps = fitted.fold_maps(way, chosen.method)
         after = way.mapped(
-            fitted.fold_maps(way, chosen.method),
+            maps,
             fitted.plan,
             fitted.maps.axes[1 - way.side],
             asked_as(way, few),
             tuple(map(str, few)),
         ).run(queries, progress)
+        smaller = _smaller_indexes(way, maps, fitted.plan)
     image = fitted.maps.transform(way.direction, chosen.method, queries, x)
     turn = np.random.default_rng([population.options.seed, 5])
     cosine, random = paired_cosine(image, y, turn)
@@ -261,7 +270,7 @@ def _aligned(
         for size in few
         if (found := way.estimate(after, str(size))) is not None
     ]
-    curve.append(CurvePoint(pairs=population.n - population.n // FOLDS, recall=chosen.recall))
+    curve.append(CurvePoint(pairs=final.rows - final.rows // FOLDS, recall=chosen.recall))
     sides = described(population.pair)
     return final, Alignment(
         embaudit_version=__version__,
@@ -276,14 +285,41 @@ def _aligned(
         a=sides[0],
         b=sides[1],
         pairs=population.n,
+        fitted_on=final.rows,
         queries=len(queries),
         methods=figures,
         before=way.sight(before, stored),
         after=way.sight(after, float(cosine.mean())),
         random_cosine=float(random.mean()),
+        smaller_indexes=smaller,
         curve=sorted(curve, key=lambda point: point.pairs),
         timing=ledger.timing | {"query": _query_seconds(final)},
     )
+
+
+def _smaller_indexes(way: OneWay, maps: Sequence[FittedMap], plan: FoldPlan) -> list[IndexPoint]:
+    """Return the recall of mapped vectors in indexes of fewer rows, for pairs to come."""
+    population = way.population
+    options = replace(population.options, progress=SilentProgress())
+    source, target = way.turned((population.pair.a, population.pair.b))
+    mapped = MappedSet(source, maps, plan)
+    points = []
+    for size in index_sizes(population.n, 4 * options.k + 2):
+        rows = np.sort(population.order[:size])
+        # Rows that are all one vector have no neighbours to find.
+        with suppress(InputError):
+            pair = Pair(ArraySet(mapped.take(rows)), ArraySet(target.take(rows)))
+            alone = OneWay(populate(pair, options), "a_to_b", endless=True)
+            found = alone.stored().run(alone.population.order[:QUERIES], options.progress)
+            recall = alone.estimate(found)
+            assert recall is not None, "mapped rows have the target's dimension"
+            points.append(IndexPoint(rows=size, recall=recall))
+    return points
+
+
+def index_sizes(rows: int, fewest: int) -> list[int]:
+    """Return the sizes of smaller indexes that a map is measured in, the largest first."""
+    return [size for size in INDEX_SIZES if fewest <= size <= rows // 2]
 
 
 def _fit(way: OneWay, methods: tuple[Method, ...], ledger: Ledger) -> _Fitted:
@@ -324,7 +360,7 @@ def _figures(
                 residual=fitted.residual(way, method, queries, x, y),
                 penalty=recipe.penalty,
                 rank=recipe.rank,
-                lengths=fitted.affine(method) is not None,
+                lengths=fitted.with_lengths(method) is not None,
             )
         )
     # A low-rank map whose factors hold as much as the matrix is no simpler than a linear one.
@@ -352,6 +388,15 @@ def _query_seconds(fitted: FittedMap) -> float:
     return float(np.median(seconds))
 
 
+def held(measured: Mapping[str, Estimate]) -> dict[str, Held]:
+    """Return figures as a map file holds them."""
+    return {
+        name: Held(value=found.value, ci=found.ci)
+        for name, found in measured.items()
+        if found.value is not None
+    }
+
+
 def notes_of(alignment: Alignment) -> MapNotes:
     """Return what a map file says of the rows and figures behind a map."""
     chosen = next(one for one in alignment.methods if one.chosen)
@@ -360,14 +405,15 @@ def notes_of(alignment: Alignment) -> MapNotes:
         "mixed_index": alignment.after.mixed_index,
         "partner_found": alignment.after.partner_found,
     }
-    held_out = {
-        name: Held(value=found.value, ci=found.ci)
-        for name, found in measured.items()
-        if found is not None and found.value is not None
-    }
+    held_out = held({name: found for name, found in measured.items() if found is not None})
+    smaller = [
+        Measured(rows=point.rows, held_out=held({"recall": point.recall}))
+        for point in alignment.smaller_indexes
+    ]
     return MapNotes(
         inputs=noted([alignment.a, alignment.b]),
         k=alignment.k,
         penalty=chosen.penalty,
         held_out=held_out,
+        by_rows=[Measured(rows=alignment.pairs, held_out=held_out), *smaller],
     )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,12 +11,19 @@ from embaudit.data.join import open_pair
 from embaudit.data.sources import Source
 from embaudit.datatypes import HEADS, JOINT, Heads, Metric, Progress, Rows
 from embaudit.errors import UsageError
-from embaudit.joint_space import BothWays, HeadFigures, JointAlignment
-from embaudit.maps.map_file import Held, MapNotes
-from embaudit.remedy.aligning import check_choice, require_rows
+from embaudit.joint_space import (
+    FIRST,
+    BothWays,
+    HeadFigures,
+    JointAlignment,
+    SharedIndexPoint,
+)
+from embaudit.maps.fitted import space_of
+from embaudit.maps.map_file import MapNotes, Measured
+from embaudit.remedy.aligning import check_choice, held, index_sizes, require_rows
 from embaudit.remedy.checksums import described, noted
-from embaudit.remedy.joint_figures import flat, retrieval, sight, unit_set, worse_way
-from embaudit.remedy.joint_fitting import Fitting, JointMaps, Recipe, contrastive_of
+from embaudit.remedy.joint_figures import flat, retrieval, retrievals, sight, unit_set, worse_way
+from embaudit.remedy.joint_fitting import CanonicalRecipe, Fitting, JointMaps, contrastive_of
 from embaudit.remedy.kept import kept
 from embaudit.result import Policy
 from embaudit.stages.ledger import Ledger
@@ -105,7 +111,8 @@ progress, threads
     )
     pair = open_pair(a, b, on=on, ids_a=ids_a, ids_b=ids_b, by_row=by_row, column=column)
     widest = min(pair.a.dim, pair.b.dim)
-    if dim is not None and (isinstance(dim, bool) or not 1 <= dim <= widest):
+    whole = isinstance(dim, int | np.integer) and not isinstance(dim, bool)
+    if dim is not None and not (whole and 1 <= dim <= widest):
         raise UsageError(f"--dim {dim}: expected 1 to {widest}, the smaller of both dimensions")
     if heads != "cca":
         # Said before the work, not after it.
@@ -114,8 +121,8 @@ progress, threads
     with single_threaded_blas(), ledger.stage("total"):
         with ledger.stage("scan"):
             population = populate(pair, options)
-        require_rows(population)
-        return _aligned(Fitting.of(population, dim or widest, ledger), heads, ledger)
+        require_rows(population, max(options.k, FIRST[-1]))
+        return _aligned(Fitting.of(population, int(dim or widest), ledger), heads, ledger)
 
 
 def _aligned(fitting: Fitting, heads: Heads, ledger: Ledger) -> tuple[JointMaps, JointAlignment]:
@@ -124,23 +131,23 @@ def _aligned(fitting: Fitting, heads: Heads, ledger: Ledger) -> tuple[JointMaps,
     options, pair = population.options, population.pair
     queries = fitting.rows([MEASURED], QUERIES)
     with ledger.stage("maps"):
-        final, measured, figures = _closed_form(fitting, queries)
-    found = [figures]
+        made = _closed_form(fitting, queries)
+    found = [made.figures]
     if heads != "cca":
         with ledger.stage("training"):
-            final, measured, figures = _trained(fitting, heads, (final, measured), figures, queries)
-        found.append(figures)
+            made = _trained(fitting, heads, made, queries)
+        found.append(made.figures)
     with ledger.stage("neighbours"):
-        joint = fitting.mapped(measured)
+        joint = fitting.mapped(made.measured)
         stored = unit_set(pair.a), unit_set(pair.b)
         raw = retrieval(population, stored, queries) if population.same_dim else None
-        before, after = sight(stored, queries, raw), sight(joint, queries, figures.retrieval)
+        before, after = sight(stored, queries, raw), sight(joint, queries, made.figures.retrieval)
         kept_a, kept_b = (
             kept(mapped, own, options, queries[:KEPT_QUERIES])
             for mapped, own in zip(joint, (pair.a, pair.b), strict=True)
         )
-    space = _space(final)
-    a, b = (replace(head, space=space) for head in final)
+    space = space_of(made.final)
+    a, b = (replace(head, space=space) for head in made.final)
     sides = described(pair)
     return (a, b), JointAlignment(
         embaudit_version=__version__,
@@ -150,7 +157,7 @@ def _aligned(fitting: Fitting, heads: Heads, ledger: Ledger) -> tuple[JointMaps,
         metric=options.metric,
         k=options.k,
         seed=options.seed,
-        helps=_helps(raw, figures.retrieval, population.n, options.policy),
+        helps=_helps(raw, made.figures.retrieval, population.n, options.policy),
         min_aligned_recall=options.policy.min_aligned_recall,
         a=sides[0],
         b=sides[1],
@@ -161,75 +168,86 @@ def _aligned(fitting: Fitting, heads: Heads, ledger: Ledger) -> tuple[JointMaps,
         after=after,
         kept_a=kept_a,
         kept_b=kept_b,
+        smaller_indexes=made.smaller,
         timing=ledger.timing,
     )
 
 
-def _closed_form(fitting: Fitting, queries: Rows) -> tuple[JointMaps, JointMaps, HeadFigures]:
-    """Return the heads of all rows, those that are measured, and what these recover."""
+@dataclass(frozen=True)
+class _Made:
+    """Heads, and what is told of them.
+
+    Attributes
+    ----------
+    final : (FittedMap, FittedMap)
+        Of all rows.
+    measured : (FittedMap, FittedMap)
+        That have not seen the rows that measure.
+    figures : HeadFigures
+    smaller : list of SharedIndexPoint
+    """
+
+    final: JointMaps
+    measured: JointMaps
+    figures: HeadFigures
+    smaller: list[SharedIndexPoint]
+
+
+def _closed_form(fitting: Fitting, queries: Rows) -> _Made:
     recipe = fitting.recipe(FITTING, fitting.rows([CHOOSING], JUDGED))
     measured = fitting.closed_form(UNMEASURED, recipe)
-    figures = HeadFigures(
-        heads="cca",
-        retrieval=retrieval(fitting.population, fitting.mapped(measured), queries),
-        penalty=recipe.penalty,
-        power=recipe.power,
-    )
-    return fitting.closed_form(EVERY, recipe), measured, figures
+    found, smaller = _retrieved(fitting, measured, queries)
+    figures = HeadFigures(heads="cca", retrieval=found, penalty=recipe.penalty, power=recipe.power)
+    return _Made(fitting.closed_form(EVERY, recipe), measured, figures, smaller)
 
 
-def _trained(
-    fitting: Fitting,
-    heads: Heads,
-    start: tuple[JointMaps, JointMaps],
-    figures: HeadFigures,
-    queries: Rows,
-) -> tuple[JointMaps, JointMaps, HeadFigures]:
-    """Return the same three of heads trained further, for the epochs that were best elsewhere."""
-    final, measured = start
-    hidden = HIDDEN_FACTOR * final[0].dims[1] if heads == "hidden" else 0
-    recipe = Recipe(figures.penalty, figures.power)
+def _trained(fitting: Fitting, heads: Heads, start: _Made, queries: Rows) -> _Made:
+    """Return heads trained further, for the epochs that were best elsewhere."""
+    hidden = HIDDEN_FACTOR * start.final[0].dims[1] if heads == "hidden" else 0
+    recipe = CanonicalRecipe(start.figures.penalty, start.figures.power)
     judged = fitting.rows([CHOOSING], JUDGED)
     best = fitting.until_best(FITTING, fitting.closed_form(FITTING, recipe), hidden, judged)
-    again = fitting.for_epochs(UNMEASURED, measured, hidden, best.epochs)
-    last = fitting.for_epochs(EVERY, final, hidden, best.epochs)
+    again = fitting.for_epochs(UNMEASURED, start.measured, hidden, best.epochs)
+    last = fitting.for_epochs(EVERY, start.final, hidden, best.epochs)
+    found, smaller = _retrieved(fitting, again.heads, queries)
     update = {
         "heads": heads,
-        "retrieval": retrieval(fitting.population, fitting.mapped(again.heads), queries),
+        "retrieval": found,
         "epochs": best.epochs,
         "temperature": last.temperature,
         "hidden": hidden or None,
         "trained_on": last.pairs,
     }
-    return last.heads, again.heads, figures.model_copy(update=update)
+    return _Made(last.heads, again.heads, start.figures.model_copy(update=update), smaller)
+
+
+def _retrieved(
+    fitting: Fitting, heads: JointMaps, queries: Rows
+) -> tuple[BothWays, list[SharedIndexPoint]]:
+    sizes = index_sizes(fitting.population.n, 4 * FIRST[-1] + 2)
+    return retrievals(fitting.population, fitting.mapped(heads), queries, sizes)
 
 
 def _helps(before: BothWays | None, after: BothWays, n: int, policy: Policy) -> bool:
     reached = worse_way(after, n)
-    gained = before is None or reached - worse_way(before, n) > NOTABLE_GAIN
-    return reached >= policy.min_aligned_recall and gained
-
-
-def _space(heads: JointMaps) -> str:
-    """Return the SHA-256 of both heads' numbers: what says that they belong together."""
-    found = hashlib.sha256()
-    for head in heads:
-        tensors = [head.affine.matrix, head.affine.mean_x]
-        if head.hidden is not None:
-            tensors += [head.hidden.skip, head.hidden.inner, head.hidden.bias, head.hidden.outer]
-        for tensor in tensors:
-            found.update(np.ascontiguousarray(tensor, "<f8").data)
-    return found.hexdigest()
+    stored = 0.0 if before is None else worse_way(before, n)
+    return reached >= policy.min_aligned_recall and reached - stored > NOTABLE_GAIN
 
 
 def joint_notes(found: JointAlignment) -> MapNotes:
     """Return what a head's file says of the rows and figures behind it."""
     chosen = found.figures[-1]
-    held_out = {
-        name: Held(value=estimate.value, ci=estimate.ci)
-        for name, estimate in flat(chosen.retrieval).items()
-        if estimate.value is not None
-    }
+    by_rows = [
+        Measured(rows=rows, held_out=held(flat(retrieved)))
+        for rows, retrieved in [
+            (found.pairs, chosen.retrieval),
+            *((point.rows, point.retrieval) for point in found.smaller_indexes),
+        ]
+    ]
     return MapNotes(
-        inputs=noted([found.a, found.b]), k=found.k, penalty=chosen.penalty, held_out=held_out
+        inputs=noted([found.a, found.b]),
+        k=found.k,
+        penalty=chosen.penalty,
+        held_out=by_rows[0].held_out,
+        by_rows=by_rows,
     )

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.datatypes import DIRECTIONS, Metric, Rows, Vector
-from embaudit.joint_space import BothWays, PartnerRecall, SharedSight
-from embaudit.measures.shared_space import alignment, modality_gap, partner_ranks, uniformity
+from embaudit.datatypes import DIRECTIONS, Mask, Metric, Rows, Vector
+from embaudit.joint_space import FIRST, BothWays, PartnerRecall, SharedIndexPoint, SharedSight
+from embaudit.measures.shared_space import (
+    PartnerRanks,
+    alignment,
+    modality_gap,
+    partner_ranks,
+    uniformity,
+)
 from embaudit.remedy.joined_rows import JoinedRows
-from embaudit.result import Estimate
+from embaudit.result import Estimate, Policy
 from embaudit.stages.population import Population
 from embaudit.stages.retrieval import ENDLESS
 from embaudit.stats.intervals import mean_interval
-
-FIRST = (1, 5, 10)
-"""Among how many found rows the partner is looked for."""
 
 
 def unit_set(source: EmbeddingSet) -> EmbeddingSet:
@@ -41,13 +46,43 @@ def retrieval(
     endless : bool
         Intervals are for pairs to come; else for the rows of these files.
     """
+    ranks = _ranks(population, sets, queries, [population.kept])[0]
+    return _both_ways(ranks, ENDLESS if endless else population.n, population.options.policy)
+
+
+def retrievals(
+    population: Population,
+    sets: tuple[EmbeddingSet, EmbeddingSet],
+    queries: Rows,
+    sizes: Sequence[int],
+) -> tuple[BothWays, list[SharedIndexPoint]]:
+    """Return the same among all rows, and in indexes of fewer of them, for pairs to come."""
+    policy = population.options.policy
+    indexes = [population.kept, *(population.drawn(size).kept for size in sizes)]
+    everyone, *fewer = _ranks(population, sets, queries, indexes)
+    points = [
+        SharedIndexPoint(rows=size, retrieval=_both_ways(ranks, ENDLESS, policy))
+        for size, ranks in zip(sizes, fewer, strict=True)
+    ]
+    return _both_ways(everyone, population.n, policy), points
+
+
+def _ranks(
+    population: Population,
+    sets: tuple[EmbeddingSet, EmbeddingSet],
+    queries: Rows,
+    indexes: Sequence[Mask],
+) -> list[PartnerRanks]:
     options = population.options
-    ranks = partner_ranks(*sets, population.kept, queries, options.workers, options.progress)
-    of = ENDLESS if endless else population.n
+    return partner_ranks(*sets, indexes, queries, options.workers, options.progress)
+
+
+def _both_ways(ranks: PartnerRanks, of: int, policy: Policy) -> BothWays:
+    """Return the shares of queries, a sample of so many, and their intervals."""
 
     def share(before: Vector, first: int) -> Estimate:
         found = (before < first).astype(np.float64)
-        interval = mean_interval(found, of, 1.0 - options.policy.confidence)
+        interval = mean_interval(found, of, 1.0 - policy.confidence)
         return Estimate(value=interval.value, ci=(interval.low, interval.high))
 
     forward, backward = (

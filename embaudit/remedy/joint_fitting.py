@@ -44,7 +44,7 @@ JointMaps: TypeAlias = tuple[FittedMap, FittedMap]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CanonicalRecipe:
     """What was chosen: the penalty, and the power of the correlation that weighs a direction."""
 
     penalty: float
@@ -83,11 +83,11 @@ class Fitting:
         rows = self.population.order[: 2 * FOLDS * most]
         return rows[np.isin(self.plan.fold_of(rows), folds)][:most]
 
-    def recipe(self, folds: Sequence[int], judged: Rows) -> Recipe:
+    def recipe(self, folds: Sequence[int], judged: Rows) -> CanonicalRecipe:
         """Return the recipe whose heads, fitted on folds, let partners of other rows meet best."""
         path = self._path(folds)
         x, y = self.population.prepared(judged)
-        found: dict[Recipe, float] = {}
+        found: dict[CanonicalRecipe, float] = {}
         for penalty in PENALTIES:
             directions = path.directions(penalty)
             u, v = (
@@ -97,11 +97,11 @@ class Fitting:
             for power in POWERS:
                 weights = np.power(directions.correlations[: self.dim], power)
                 images = (_single(unit_rows(side * weights)) for side in (u, v))
-                found[Recipe(penalty, power)] = reciprocal_rank(*images)
+                found[CanonicalRecipe(penalty, power)] = reciprocal_rank(*images)
         enough = max(found.values()) - AS_GOOD
         return next(recipe for recipe, value in found.items() if value >= enough)
 
-    def closed_form(self, folds: Sequence[int], recipe: Recipe) -> JointMaps:
+    def closed_form(self, folds: Sequence[int], recipe: CanonicalRecipe) -> JointMaps:
         """Return the heads of canonical correlations."""
         a, b = self._path(folds).directions(recipe.penalty).heads(recipe.power, self.dim)
         return self._head(a, 0), self._head(b, 1)
@@ -198,10 +198,10 @@ def contrastive_of(hidden: int, options: Options) -> Contrastive:
     """
     try:
         from embaudit.maps.contrastive import Contrastive
-    except ImportError:
+    except (ImportError, OSError):
         raise UsageError(
-            "training heads needs the package torch; pip install 'embaudit[train]', or pass "
-            "--heads cca"
+            "training heads needs the package torch, which cannot be loaded; pip install "
+            "'embaudit[train]', or pass --heads cca"
         ) from None
     return Contrastive(hidden, options.seed, options.progress)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from embaudit.data.buffers import BufferRing
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.datatypes import Rows, Span, Stored
+from embaudit.errors import InputError
 from embaudit.maps.fitted import FittedMap, RowMapper
 from embaudit.streaming.fold_moments import FoldPlan
 
@@ -18,7 +19,7 @@ from embaudit.streaming.fold_moments import FoldPlan
 class MappedSet(EmbeddingSet):
     """Rows of a set, each mapped by a map that has not seen its fold.
 
-    Rows that hold NaN or inf stay so.
+    Rows that hold NaN or inf stay so; others that are mapped to them are refused.
 
     Parameters
     ----------
@@ -68,11 +69,24 @@ class MappedSet(EmbeddingSet):
         self, mappers: list[RowMapper], rows: Rows, stored: Stored, out: NDArray[np.float32]
     ) -> None:
         if self._plan is None:
-            mappers[0].map(stored, out)
+            self._map_by(mappers[0], rows, stored, out)
             return
         # Folds are chunks of neighbouring rows: a few runs a block.
         folds = self._plan.fold_of(rows)
         edges = [0, *(np.flatnonzero(np.diff(folds)) + 1).tolist(), len(rows)]
         for start, stop in itertools.pairwise(edges):
             if start < stop:
-                mappers[folds[start]].map(stored[start:stop], out[start:stop])
+                run = slice(start, stop)
+                self._map_by(mappers[folds[start]], rows[run], stored[run], out[run])
+
+    def _map_by(
+        self, mapper: RowMapper, rows: Rows, stored: Stored, out: NDArray[np.float32]
+    ) -> None:
+        bad = mapper.map(stored, out)
+        if bad.any():
+            bad[bad] = np.isfinite(stored[bad]).all(axis=1)
+        if bad.any():
+            raise InputError(
+                f"{self.uri}: row {rows[np.argmax(bad)]} is mapped beyond what float32 holds; "
+                "rescale the vectors, or fit the map again"
+            )

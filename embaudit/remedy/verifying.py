@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
 
 from embaudit.alignment import MappedSource, Verification
 from embaudit.data.id_files import IdSource
@@ -14,7 +11,8 @@ from embaudit.data.join import open_pair
 from embaudit.data.sources import Source
 from embaudit.datatypes import Progress
 from embaudit.errors import InputError, UsageError
-from embaudit.maps.map_file import MapNotes, read_map
+from embaudit.maps.fitted import FittedMap
+from embaudit.maps.map_file import Held, MapNotes, read_map
 from embaudit.measures.distances import row_cosines
 from embaudit.remedy.applying import check_norms, check_source
 from embaudit.remedy.checksums import described
@@ -22,7 +20,7 @@ from embaudit.remedy.mapped_search import OneWay
 from embaudit.result import Estimate, Policy
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.options import Options
-from embaudit.stages.population import Population, SamplingOrder, populate
+from embaudit.stages.population import Population, populate
 from embaudit.stats.parallel import single_threaded_blas
 from embaudit.version import __version__
 
@@ -48,8 +46,8 @@ def verify(
 ) -> Verification:
     """Say what a saved map recovers on pairs of today.
 
-    Of more pairs than the map was fitted on as many are drawn: recall falls with the size of an
-    index, which is no drift.
+    As many pairs are drawn as a figure was recorded among: recall falls with the size of an index,
+    which is no drift.
 
     Parameters
     ----------
@@ -99,14 +97,9 @@ def verify(
     ledger = Ledger()
     with single_threaded_blas(), ledger.stage("total"):
         fewest = 4 * options.k + 2
-        population = as_many(populate(pair, options), max(fitted.rows, fewest))
-        if population.n < fewest:
-            raise InputError(
-                f"{pair.a.uri}: {population.n} distinct paired rows; recall at k {options.k} "
-                f"needs at least {fewest}"
-            )
+        population, held_out = comparable(populate(pair, options), fitted, notes, fewest)
         way = OneWay(population, direction, endless=True)
-        queries = population.order[: min(options.policy.max_queries, population.n)]
+        queries = population.order[: max(options.policy.max_queries, fewest)]
         stored = sides[0].take(queries)
         check_norms(fitted, sides[0], stored)
         found = way.mapped([fitted]).run(queries, options.progress)
@@ -115,7 +108,7 @@ def verify(
     now = way.sight(found, cosine)
     reached = way.corrected(found)
     assert reached is not None, "asked"
-    recorded = notes.held_out.get("recall")
+    recorded = held_out.get("recall")
     before = None if recorded is None else Estimate(value=recorded.value, ci=recorded.ci)
     sources = described(pair)
     fault = _fault(now.recall, reached, before, options.policy)
@@ -147,14 +140,30 @@ def same_inputs(notes: MapNotes, sides: Sequence[MappedSource]) -> bool:
     return [one.sha256 for one in notes.inputs] == [one.sha256 for one in sides]
 
 
-def as_many(population: Population, rows: int) -> Population:
-    """Return as many distinct rows, drawn at random, where there are more."""
-    if population.n <= rows:
-        return population
-    kept = np.zeros(len(population.kept), np.bool_)
-    kept[population.order[:rows]] = True
-    generator = np.random.default_rng([population.options.seed, 9])
-    return replace(population, kept=kept, order=SamplingOrder(kept, generator))
+def comparable(
+    population: Population, fitted: FittedMap, notes: MapNotes, fewest: int
+) -> tuple[Population, dict[str, Held]]:
+    """Return as many of the rows as some figure was measured among, and those figures.
+
+    Recall falls as an index grows, which is no drift, and of few rows nearly all are found.
+
+    Raises
+    ------
+    InputError
+        For fewer rows than any figure was measured among, or than neighbours take.
+    """
+    rows, held_out = max(fitted.rows, fewest), notes.held_out
+    if notes.by_rows:
+        measured = notes.measured(population.n)
+        fewest = max(fewest, min(one.rows for one in notes.by_rows))
+        if measured is not None:
+            rows, held_out = measured.rows, measured.held_out
+    if population.n < fewest:
+        raise InputError(
+            f"{population.pair.a.uri}: {population.n} distinct paired rows; what was measured of "
+            f"this map can be held against at least {fewest}"
+        )
+    return population.drawn(rows), held_out
 
 
 def _fault(
@@ -162,7 +171,10 @@ def _fault(
 ) -> str | None:
     """Return why a map no longer does, None where it does."""
     if reached < policy.min_aligned_recall:
-        return f"recall is below the {policy.min_aligned_recall:g} that is asked"
+        return (
+            f"recall, {reached:.3f} corrected for chance, is below the "
+            f"{policy.min_aligned_recall:g} that is asked"
+        )
     if recorded is None or recorded.ci is None or now is None or now.ci is None:
         return None
     if now.ci[1] < recorded.ci[0]:

@@ -10,14 +10,14 @@ from embaudit.data.sources import Source
 from embaudit.datatypes import JOINT, JOINT_DIRECTIONS, Progress
 from embaudit.destinations import other_head
 from embaudit.errors import InputError, UsageError
-from embaudit.joint_space import BothWays, JointVerification
-from embaudit.maps.fitted import FittedMap
+from embaudit.joint_space import FIRST, BothWays, JointVerification
+from embaudit.maps.fitted import FittedMap, space_of
 from embaudit.maps.map_file import MapNotes, read_map
 from embaudit.remedy.applying import check_norms, check_source
 from embaudit.remedy.checksums import described
-from embaudit.remedy.joint_figures import FIRST, flat, retrieval, sight, worse_way
+from embaudit.remedy.joint_figures import flat, retrieval, sight, worse_way
 from embaudit.remedy.mapped_set import MappedSet
-from embaudit.remedy.verifying import as_many, same_inputs
+from embaudit.remedy.verifying import comparable, same_inputs
 from embaudit.result import Estimate, Policy
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.options import Options
@@ -48,7 +48,7 @@ def verify_joint(
 ) -> JointVerification:
     """Say whether the heads of a shared space still let partners meet, on pairs of today.
 
-    Of more pairs than they were fitted on as many are drawn, as `verify` does.
+    As many pairs are drawn as a figure was recorded among, as `verify` does.
 
     Parameters
     ----------
@@ -85,21 +85,14 @@ def verify_joint(
         check_source(head, side)
     ledger = Ledger()
     with single_threaded_blas(), ledger.stage("total"):
-        population = as_many(populate(pair, options), max(heads[0].rows, FEWEST))
-        if population.n < FEWEST:
-            raise InputError(
-                f"{pair.a.uri}: {population.n} distinct paired rows; retrieval among the first "
-                f"{FIRST[-1]} needs at least {FEWEST}"
-            )
-        queries = population.order[: min(options.policy.max_queries, population.n)]
+        population, held_out = comparable(populate(pair, options), heads[0], notes, FEWEST)
+        queries = population.order[: max(options.policy.max_queries, FEWEST)]
         for head, side in zip(heads, stored, strict=True):
             check_norms(head, side, side.take(queries))
         joint = MappedSet(pair.a, [heads[0]]), MappedSet(pair.b, [heads[1]])
         found = retrieval(population, joint, queries, endless=True)
         now = sight(joint, queries, found)
-    recorded = {
-        name: Estimate(value=held.value, ci=held.ci) for name, held in notes.held_out.items()
-    }
+    recorded = {name: Estimate(value=held.value, ci=held.ci) for name, held in held_out.items()}
     fault = _fault(found, worse_way(found, population.n), recorded, options.policy)
     sides = described(pair)
     return JointVerification(
@@ -138,7 +131,7 @@ def _heads(
         raise InputError(f"{beside}: not the other head of the space that {path} leads to")
     paths = by_direction["a_to_joint"], by_direction["b_to_joint"]
     (a, notes), (b, _) = (found[one] for one in paths)
-    if a.space != b.space or a.dims[1] != b.dims[1] or a.metric is not b.metric:
+    if not a.space == b.space == space_of((a, b)) or a.metric is not b.metric:
         raise InputError(f"{beside}: leads to another space than {path}; fit them together")
     return (a, b), paths, notes
 
@@ -148,15 +141,16 @@ def _fault(
 ) -> str | None:
     """Return why heads no longer do, None where they do."""
     if reached < policy.min_aligned_recall:
-        return f"R@{FIRST[-1]} is below the {policy.min_aligned_recall:g} that is asked"
+        return (
+            f"R@{FIRST[-1]} of the worse direction, {reached:.3f} corrected for chance, is below "
+            f"the {policy.min_aligned_recall:g} that is asked"
+        )
     for name, now in flat(found).items():
         before = recorded.get(name)
         if before is None or before.ci is None or now.ci is None:
             continue
         if now.ci[1] < before.ci[0]:
-            direction, _, first = name.partition(".at_")
             return (
-                f"R@{first} {direction.replace('_', ' ')} has fallen below the interval that was "
-                f"recorded, from {before.ci[0]:.3f}"
+                f"{name} has fallen below the interval that was recorded, from {before.ci[0]:.3f}"
             )
     return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from embaudit.report.commands import apply_command
 from embaudit.report.page import Page
 from embaudit.report.plain import count, encodable, printable, share
 from embaudit.report.sheet import Sheet, badge, headed
@@ -63,12 +63,20 @@ class AlignmentReport(Sheet):
     alignment : Alignment
     written : str or None
         Where the map was written; None where it was not.
+    column : str or None
+        That the vectors were named by.
     """
 
-    def __init__(self, alignment: Alignment, written: str | None, fold: bool = False) -> None:
+    def __init__(
+        self,
+        alignment: Alignment,
+        written: str | None,
+        column: str | None = None,
+        fold: bool = False,
+    ) -> None:
         super().__init__(fold)
         self._alignment = alignment
-        self._written = written
+        self._written, self._column = written, column
 
     def parts(self, page: Page) -> Iterator[Placed]:
         """Yield the sections."""
@@ -80,7 +88,7 @@ class AlignmentReport(Sheet):
         remark = f"recall@{found.k} on unseen rows; the simplest within 0.02 of the best is taken"
         yield from headed("Maps", _methods(page, found), remark)
         yield from headed("Pairs needed", _curve(page, found), "recall when fitted on fewer pairs")
-        yield from headed("Map", _file(page, found, self._written))
+        yield from headed("Map", _file(page, found, self._written, self._column))
 
 
 def _badge(page: Page, found: Alignment) -> RenderableType:
@@ -140,17 +148,25 @@ def _curve(page: Page, found: Alignment) -> Iterator[RenderableType]:
     yield table
 
 
-def _file(page: Page, found: Alignment, written: str | None) -> Iterator[RenderableType]:
+def _pairs(found: Alignment) -> str:
+    if found.fitted_on == found.pairs:
+        return f"fitted on all {count(found.pairs, 'pair')}"
+    return f"fitted on {found.fitted_on:,} of {count(found.pairs, 'pair')}"
+
+
+def _file(
+    page: Page, found: Alignment, written: str | None, column: str | None
+) -> Iterator[RenderableType]:
     source, target = found.direction[0].upper(), found.direction[-1].upper()
     if written is None:
         yield page.text("not written; --force writes a map that does not help")
         return
     p, q = (found.a.dim, found.b.dim) if source == "A" else (found.b.dim, found.a.dim)
     yield page.text(
-        f"{written}: from {p} to {q} dimensions, fitted on all {count(found.pairs, 'pair')}; "
+        f"{written}: from {p} to {q} dimensions, {_pairs(found)}; "
         f"a mapped query costs {1e6 * found.timing['query']:.0f} microseconds more"
     )
     uri = found.a.uri if source == "A" else found.b.uri
-    command = f"embaudit apply {quote(written)} {quote(uri)} -o mapped.npy"
+    command = apply_command(written, uri, "mapped.npy", column)
     yield page.text(f"Carry {source}'s vectors into {target}'s space:")
     yield Text(encodable(printable(command), page.encoding), "cyan", no_wrap=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from shlex import quote
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from embaudit.datatypes import DIRECTIONS
+from embaudit.joint_space import FIRST
+from embaudit.report.commands import apply_command
 from embaudit.report.page import Page
 from embaudit.report.plain import count, encodable, printable, share
 from embaudit.report.sheet import Sheet, badge, headed
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from embaudit.report.sheet import Placed
     from embaudit.result import Estimate
 
-HEADS = {"cca": "closed form", "linear": "trained, linear", "hidden": "trained, one hidden layer"}
-FIRST = (1, 5, 10)
+KINDS = {"cca": "closed form", "linear": "trained, linear", "hidden": "trained, one hidden layer"}
 
 
 def summary(found: JointAlignment) -> str:
@@ -81,20 +81,26 @@ class JointReport(Sheet):
     found : JointAlignment
     written : (str, str) or None
         Where the heads were written; None where they were not.
+    column : str or None
+        That the vectors were named by.
     """
 
     def __init__(
-        self, found: JointAlignment, written: tuple[str, str] | None, fold: bool = False
+        self,
+        found: JointAlignment,
+        written: tuple[str, str] | None,
+        column: str | None = None,
+        fold: bool = False,
     ) -> None:
         super().__init__(fold)
-        self._found, self._written = found, written
+        self._found, self._written, self._column = found, written, column
 
     def parts(self, page: Page) -> Iterator[Placed]:
         """Yield the sections."""
         found = self._found
         facts = [count(found.pairs, "distinct pair"), str(found.metric), f"k {found.k}"]
         word = "SPACE HELPS" if found.helps else "NO SPACE HELPS"
-        yield 0, badge(page, found.helps, "cyan", word, f"joint, {HEADS[found.heads]}", facts)
+        yield 0, badge(page, found.helps, "cyan", word, f"joint, {KINDS[found.heads]}", facts)
         yield 0, page.text(summary(found))
         rows = f"{found.queries:,} rows, mapped by heads that have not seen them"
         yield from headed("Partner among the first", _retrieval(page, found), rows)
@@ -104,7 +110,7 @@ class JointReport(Sheet):
         remark = f"share of each row's top {found.k} in its own set that it has in the shared space"
         yield from headed("Kept", _kept(page, found), remark)
         yield from headed("Heads", _heads(page, found.figures))
-        yield from headed("Maps", _files(page, found, self._written))
+        yield from headed("Maps", _files(page, found, self._written, self._column))
 
 
 class JointVerificationReport(Sheet):
@@ -144,7 +150,7 @@ def _cells(page: Page, found: Estimate | None) -> tuple[str, str]:
 def _retrieval(page: Page, found: JointAlignment) -> Iterator[RenderableType]:
     stored = found.before.retrieval
     sights = [] if stored is None else [("stored", stored)]
-    sights += [(HEADS[one.heads], one.retrieval) for one in found.figures]
+    sights += [(KINDS[one.heads], one.retrieval) for one in found.figures]
     table = page.table("left", "left", "right", "right", "right", "left")
     table.add_row("", "", *map(str, FIRST), f"interval of {FIRST[-1]}")
     for direction in DIRECTIONS:
@@ -204,13 +210,13 @@ def _heads(page: Page, figures: Sequence[HeadFigures]) -> Iterator[RenderableTyp
                 f"temperature {one.temperature:.3g}",
                 None if one.hidden is None else f"{one.hidden:,} hidden units",
             ]
-        yield page.text(f"{HEADS[one.heads]}: {page.join(facts)}")
+        yield page.text(f"{KINDS[one.heads]}: {page.join(facts)}")
         if one.epochs == 0:
             yield page.text("Training gained nothing on rows it had not seen: it is the former.")
 
 
 def _files(
-    page: Page, found: JointAlignment, written: tuple[str, str] | None
+    page: Page, found: JointAlignment, written: tuple[str, str] | None, column: str | None
 ) -> Iterator[RenderableType]:
     if written is None:
         yield page.text("not written; --force writes maps that do not help")
@@ -225,5 +231,5 @@ def _files(
     )
     yield page.text("Carry both into the shared space:")
     for side, path, uri in zip("ab", written, (found.a.uri, found.b.uri), strict=True):
-        command = f"embaudit apply {quote(path)} {quote(uri)} -o joint_{side}.npy"
+        command = apply_command(path, uri, f"joint_{side}.npy", column)
         yield Text(encodable(printable(command), page.encoding), "cyan", no_wrap=True)

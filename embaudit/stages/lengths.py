@@ -43,11 +43,14 @@ class LengthenedMaps:
         Fitted without each fold.
     whole : AffineMap
         Fitted on rows of all.
+    rows : int
+        That `whole` was fitted on.
     """
 
     penalty: float
     folds: list[AffineMap]
     whole: AffineMap
+    rows: int
 
 
 def most_pairs(population: Population) -> int:
@@ -116,7 +119,8 @@ def lengthened_maps(
     if gain.mean() <= SURE * gain.std() / math.sqrt(len(gain)):
         return None
     chosen = PENALTIES[best]
-    return LengthenedMaps(chosen, [path.fit(chosen) for path in by_fold], whole.fit(chosen))
+    fitted = [path.fit(chosen) for path in by_fold]
+    return LengthenedMaps(chosen, fitted, whole.fit(chosen), len(rows))
 
 
 def _held(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -105,6 +105,15 @@ class Population:
             self.scan.a.preparation.rows(self.pair.a.take(rows)),
             self.scan.b.preparation.rows(self.pair.b.take(rows)),
         )
+
+    def drawn(self, rows: int) -> Population:
+        """Return as many of the rows, drawn at random, where there are more."""
+        if self.n <= rows:
+            return self
+        kept = np.zeros(len(self.kept), np.bool_)
+        kept[self.order[:rows]] = True
+        generator = np.random.default_rng([self.options.seed, 9])
+        return replace(self, kept=kept, order=SamplingOrder(kept, generator))
 
     @property
     def dropped_rows(self) -> int:
