@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 
 import numpy as np
@@ -14,9 +15,11 @@ from commands import EMBAUDIT, run, run_code
 import embaudit
 from benchmarks.pairs import load
 from embaudit.data import vector_files
+from embaudit.data.embedding_set import MAX_DIM
 from embaudit.errors import InputError, OutputError, UsageError
-from embaudit.maps.fitted import RowMapper
+from embaudit.maps.fitted import RowMapper, zero_rows
 from embaudit.maps.map_file import save_map
+from embaudit.remedy import applying
 from embaudit.remedy.applying import apply_map
 
 SETS = load()
@@ -74,13 +77,39 @@ def test_a_mean_far_larger_than_the_deviation_costs_no_digits():
         assert np.abs(out - expected).max() <= 1e-4 * spread
 
 
-def test_the_same_bytes_at_any_number_of_threads(tmp_path):
-    big = rows(30_000, 64)
-    fitted = embaudit.fit_map(big[:2000], big[:2000] @ np.linalg.qr(rows(64, 64))[0])
+@pytest.mark.parametrize("unit", [True, False])
+@pytest.mark.parametrize("times", [0.5, 2.0, 5.0, 7.5])
+def test_a_common_mean_below_that_costs_little_more_than_rounding(times, unit):
+    # Up to a mean of 8 deviations rows are multiplied in float32, with their mean.
+    centred = rows(3000, 96)
+    far = centred + np.float32(times) * np.sqrt(96) * np.eye(96, dtype=np.float32)[0]
+    target = far @ rows(96, 96, seed=1)
+    if unit:
+        target /= np.linalg.norm(target, axis=1, keepdims=True)
+    fitted = embaudit.fit_map(far, target, method="linear")
+    assert fitted.unit is unit
+    out = np.empty_like(far)
+    assert not RowMapper(fitted, far.dtype).map(far, out).any()
+    expected = fitted.exact(far)
+    spread = np.linalg.norm(expected - expected.mean(axis=0), axis=1).mean()
+    assert np.linalg.norm(out - expected, axis=1).max() <= 2e-5 * spread
+
+
+@pytest.mark.parametrize("suffix", ["npy", "parquet"])
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_the_same_bytes_at_any_number_of_threads(tmp_path, monkeypatch, suffix, dtype):
+    monkeypatch.setattr(applying, "BLOCK_BYTES", 4 * 64 * 90)
+    big = rows(1000, 64)
+    fitted = embaudit.fit_map(big, big @ np.linalg.qr(rows(64, 64))[0])
     np.save(tmp_path / "a.npy", big)
-    for threads in (1, 3):
-        apply_map(fitted, tmp_path / "a.npy", tmp_path / f"{threads}.npy", threads=threads)
-    assert (tmp_path / "1.npy").read_bytes() == (tmp_path / "3.npy").read_bytes()
+    outputs = [tmp_path / f"{threads}.{suffix}" for threads in (1, 2, 3)]
+    for threads, output in enumerate(outputs, start=1):
+        apply_map(fitted, tmp_path / "a.npy", output, threads=threads, dtype=dtype)
+    first, *others = (output.read_bytes() for output in outputs)
+    assert others == [first, first]
+    found = embaudit.open_set(outputs[-1]).take(range(1000))
+    expected = fitted.transform(big)
+    assert np.abs(found - expected).max() <= (2e-6 if dtype == "float32" else 1e-3)
 
 
 def test_rows_come_out_normalised_where_the_target_is(tmp_path):
@@ -162,6 +191,14 @@ def broken(place, value):
     return rows
 
 
+def test_rows_that_begin_with_a_zero_are_not_zero_rows():
+    for dtype in (np.float32, np.float64, np.int8):
+        found = np.array([[0, 0], [0, 1], [2, 0], [-0.0, 0]]).astype(dtype)
+        assert zero_rows(found).tolist() == [True, False, False, True]
+    holed = np.where(rows(400, 3) > 0.5, rows(400, 3), 0)
+    assert zero_rows(holed).tolist() == [not any(row) for row in holed.tolist()]
+
+
 @pytest.mark.parametrize(
     ("source", "metric", "dtype", "complaint"),
     [
@@ -209,14 +246,27 @@ def test_outputs_that_may_not_be_written(tmp_path):
         apply_map(a_map(), A, tmp_path / "x.npy", dtype="flaot16")
 
 
-def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch):
-    def full(self, block):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, monkeypatch, threads):
+    plain, room = vector_files._Npy.write, itertools.count()
 
+    def full(self, block):
+        if next(room) == 3:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        plain(self, block)
+
+    monkeypatch.setattr(applying, "BLOCK_BYTES", 4 * 12 * 90)
     monkeypatch.setattr(vector_files._Npy, "write", full)
+    (tmp_path / "out.npy").write_bytes(b"before")
     with pytest.raises(OutputError, match="No space left on device"):
-        apply_map(a_map(), A, tmp_path / "out.npy")
-    assert list(tmp_path.iterdir()) == []
+        apply_map(a_map(), A, tmp_path / "out.npy", overwrite=True, threads=threads)
+    assert (tmp_path / "out.npy").read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.npy"]
+
+
+def test_rows_of_length_1_are_in_the_range_of_half_precision():
+    # Which is why it is not looked at: no other row of as many entries has a smaller largest one.
+    assert MAX_DIM**-0.5 > applying.SMALLEST_HALF
 
 
 def test_the_command(tmp_path):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from embaudit.data.embedding_set import check_array
-from embaudit.datatypes import MapDirection, MapMethod, Mask, Matrix, Metric, Stored
+from embaudit.datatypes import MapDirection, MapMethod, Mask, Matrix, Metric, Stored, Vector
 from embaudit.errors import InputError
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.hidden import HiddenLayer
@@ -135,24 +135,25 @@ class RowMapper:
     """
 
     def __init__(self, fitted: FittedMap, dtype: np.dtype[np.generic]) -> None:
-        affine, mean = fitted.affine, fitted.affine.mean_x
-        shift = mean.astype(np.float32).astype(np.float64)
-        dominated = fitted.metric is Metric.COSINE and mean_dominates(mean, 1.0)
+        mean = fitted.affine.mean_x
+        cosine = fitted.metric is Metric.COSINE
+        precise = bool(dtype == np.float64 or (cosine and mean_dominates(mean, 1.0)))
+        self._cosine = cosine
+        self._direct = cosine and not precise
         self._preparation = Preparation(
             metric=fitted.metric,
             scale=fitted.scale,
             norm=1.0,
-            shift=shift,
-            precise=bool(dtype == np.float64 or dominated),
+            shift=mean.astype(np.float32).astype(np.float64),
+            precise=cosine or precise,
         )
-        self._careful = replace(self._preparation, precise=True)
-        gain = affine.matched_scale / fitted.scale
-        offset = affine.mean_y / fitted.scale + gain * ((shift - mean) @ affine.matrix)
-        self._offset = offset.astype(np.float32)
-        matrices: tuple[Matrix, ...] = (affine.matrix,)
+        self._shifted_offset = _offset(fitted, self._preparation.shift)
+        self._offset = _offset(fitted, np.zeros_like(mean))
+        matrices: tuple[Matrix, ...] = (fitted.affine.matrix,)
         if fitted.factors is not None and saves(fitted.factors[0].shape[1], fitted.dims):
             matrices = fitted.factors
         first, *rest = matrices
+        gain = fitted.affine.matched_scale / fitted.scale
         self._matrices = [(gain * first).astype(np.float32), *(m.astype(np.float32) for m in rest)]
         self._unit = fitted.unit
         self._hidden = None if fitted.hidden is None else fitted.hidden.single()
@@ -172,14 +173,12 @@ class RowMapper:
         return bad
 
     def _map(self, stored: Stored, out: NDArray[np.float32]) -> Mask:
-        rows = self._prepared[: len(stored)]
-        preparation = self._prepare(stored)
-        preparation.fill(stored, rows)
-        *inner, last = self._matrices
-        for matrix in inner:
-            rows = rows @ matrix
-        np.matmul(rows, last, out=out)
-        out += self._offset
+        direct = self._direct and self._map_directly(stored, out)
+        if not direct:
+            rows = self._prepared[: len(stored)]
+            self._preparation.fill(stored, rows)
+            self._multiply(rows, out)
+            out += self._shifted_offset
         if self._hidden is not None:
             _divide(out, np.einsum("ij,ij->i", out, out))
             out[:] = self._hidden.transform(out)
@@ -187,23 +186,54 @@ class RowMapper:
         if self._unit:
             _divide(out, squares)
         bad: Mask = ~np.isfinite(squares)
-        if preparation.precise and preparation.metric is Metric.COSINE:
+        if self._cosine and not direct:
             # Rows with a zero among them are prepared in float64 and mapped to where the mean goes.
-            out[~stored.any(axis=1)] = 0.0
+            out[zero_rows(stored)] = 0.0
         if bad.any():
             # Squares overflow long before values do.
             bad[bad] = ~np.isfinite(out[bad]).all(axis=1)
         return bad
 
-    def _prepare(self, stored: Stored) -> Preparation:
-        """Return how rows are prepared: in float64 where float32 would lose their squares."""
-        if self._preparation.precise or self._preparation.metric is not Metric.COSINE:
-            return self._preparation
-        wide = stored.astype(np.float32, copy=False)
+    def _map_directly(self, stored: Stored, out: NDArray[np.float32]) -> bool:
+        """Multiply rows as they are stored and divide their images by their norms.
+
+        That saves a copy of unit rows. Returns False, and has not mapped them, where float32 would
+        lose the squares of a row: one that is zero, extreme or not finite.
+        """
+        wide = stored
+        if stored.dtype != np.float32:
+            wide = self._prepared[: len(stored)]
+            wide[:] = stored
         squares = np.einsum("ij,ij->i", wide, wide)
         low, high = SAFE_FLOAT32_NORMS
-        safe = (squares > low * low) & (squares < high * high)
-        return self._preparation if safe.all() else self._careful
+        if not (squares.min() > low * low and squares.max() < high * high):
+            return False
+        self._multiply(wide, out)
+        out *= (1.0 / np.sqrt(squares))[:, None]
+        out += self._offset
+        return True
+
+    def _multiply(self, rows: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+        *inner, last = self._matrices
+        for matrix in inner:
+            rows = rows @ matrix
+        np.matmul(rows, last, out=out)
+
+
+def _offset(fitted: FittedMap, shift: Vector) -> NDArray[np.float32]:
+    """Return what is added to the images of rows from which `shift` was subtracted."""
+    affine = fitted.affine
+    moved = affine.matched_scale * ((shift - affine.mean_x) @ affine.matrix)
+    offset: NDArray[np.float32] = ((affine.mean_y + moved) / fitted.scale).astype(np.float32)
+    return offset
+
+
+def zero_rows(stored: Stored) -> Mask:
+    """Mark rows of zeros, shape (m,)."""
+    zero: Mask = stored[:, 0] == 0
+    # Few rows begin with a zero; only those are looked at further.
+    zero[zero] = ~stored[zero].any(axis=1)
+    return zero
 
 
 def space_of(heads: Sequence[FittedMap]) -> str:
