@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,18 @@ class VectorFile(ABC):
     @abstractmethod
     def write(self, block: Block) -> None:
         """Append rows, shape (m, dim); the block may be reused afterwards."""
+
+    def write_at(self, first: int, block: Block) -> bool:
+        """Write the rows from row `first` on where the format has them in any order.
+
+        Any thread may call it; each row is written once, by this or by `write`, not both.
+
+        Returns
+        -------
+        bool
+            Whether they are written; if not, `write` is to append them in their turn.
+        """
+        return False
 
 
 def check_vector_file(given: str, path: Path, dtype: str) -> None:
@@ -91,11 +104,23 @@ def new_vector_file(
 
 
 class _Npy(VectorFile):
-    def __init__(self, stream: Any, dtype: np.dtype[Any]) -> None:  # noqa: ANN401
+    """A stream whose header is written; rows follow it at equal distances."""
+
+    def __init__(self, stream: BinaryIO, dim: int, dtype: np.dtype[Any]) -> None:
         self._stream, self._dtype = stream, dtype
+        self._begin = stream.tell()
+        self._width = dim * dtype.itemsize
+        self._turn = threading.Lock()
 
     def write(self, block: Block) -> None:
         self._stream.write(np.ascontiguousarray(block, self._dtype).data)
+
+    def write_at(self, first: int, block: Block) -> bool:
+        # Most file systems take one block of a file at a time as well.
+        with self._turn:
+            self._stream.seek(self._begin + first * self._width)
+            self.write(block)
+        return True
 
 
 @contextmanager
@@ -103,7 +128,7 @@ def _npy(path: Path, rows: int, dim: int, dtype: np.dtype[Any]) -> Iterator[Vect
     header = {"descr": dtype.newbyteorder("<").str, "fortran_order": False, "shape": (rows, dim)}
     with replacing(path) as temporary, temporary.open("xb") as stream:
         np.lib.format.write_array_header_1_0(stream, header)
-        yield _Npy(stream, dtype.newbyteorder("<"))
+        yield _Npy(stream, dim, dtype.newbyteorder("<"))
 
 
 class _Parquet(VectorFile):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,11 @@ from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.keyed import KeyedSet
 from embaudit.data.pair import even_spans
 from embaudit.data.sources import Source, open_set
-from embaudit.data.vector_files import check_vector_file, new_vector_file
-from embaudit.datatypes import Mask, Metric, Progress, SilentProgress, Stored
+from embaudit.data.vector_files import VectorFile, check_vector_file, new_vector_file
+from embaudit.datatypes import Mask, Metric, Progress, SilentProgress, Span, Stored
 from embaudit.destinations import check_new, refuse_inputs
 from embaudit.errors import InputError
-from embaudit.maps.fitted import FittedMap, RowMapper
+from embaudit.maps.fitted import FittedMap, RowMapper, zero_rows
 from embaudit.maps.map_file import load_map
 from embaudit.stages.options import Options
 from embaudit.stats.parallel import ordered_map, single_threaded_blas
@@ -112,14 +112,13 @@ def apply_map(
     refuse_inputs(given, path, rows.files())
     check_source(fitted, rows)
     workers = Options.checked(threads=threads).workers
-    zero_rows = 0
     with (
         single_threaded_blas(),
         new_vector_file(path, rows.rows, fitted.dims[1], dtype, rows) as file,
     ):
-        for block, zero in mapped_blocks(fitted, rows, dtype, workers, progress):
-            file.write(block)
-            zero_rows += zero
+        zeros = _write_mapped(
+            fitted, rows, file, np.dtype(dtype), workers, progress or SilentProgress()
+        )
     whole, torn = columns_beside(rows)
     kept = path.suffix.lower() == ".parquet"
     return Applied(
@@ -127,7 +126,7 @@ def apply_map(
         rows=rows.rows,
         dim=fitted.dims[1],
         dtype=dtype,
-        zero_rows=zero_rows,
+        zero_rows=zeros,
         columns=whole if kept else [],
         dropped=torn if kept else [*whole, *torn],
     )
@@ -148,59 +147,80 @@ def check_source(fitted: FittedMap, source: EmbeddingSet) -> None:
         )
 
 
-def mapped_blocks(
-    fitted: FittedMap, source: EmbeddingSet, dtype: str, workers: int, progress: Progress | None
-) -> Iterator[tuple[NDArray[Any], int]]:
-    """Yield the mapped rows of a set, block by block, and how many of them are zero.
-
-    A block is valid until the next one.
+def _write_mapped(
+    fitted: FittedMap,
+    source: EmbeddingSet,
+    file: VectorFile,
+    dtype: np.dtype[Any],
+    workers: int,
+    progress: Progress,
+) -> int:
+    """Write the mapped rows of a set; return how many of them are zero.
 
     Raises
     ------
     InputError
         For rows that cannot be mapped, or whose image `dtype` cannot hold.
     """
-    progress = progress or SilentProgress()
     width = max(4 * fitted.dims[1], source.dim * source.dtype.itemsize)
     spans = even_spans(source.rows, max(1, BLOCK_BYTES // width))
-    ring = BufferRing(spans, workers + 2, fitted.dims[1], np.dtype(np.float32))
+    ring = BufferRing(spans, workers + 2, fitted.dims[1], dtype)
     own = threading.local()
 
-    def work(
-        item: tuple[tuple[int, int], Stored, NDArray[np.float32]],
-    ) -> tuple[NDArray[Any], int]:
+    def work(item: tuple[Span, Stored, NDArray[Any]]) -> tuple[NDArray[Any] | None, int]:
         (start, _), stored, out = item
-        if not hasattr(own, "mapper"):
-            own.mapper = RowMapper(fitted, source.dtype)
-        check_norms(fitted, source, stored)
-        bad = own.mapper.map(stored, out)
-        if bad.any():
-            raise _unmappable(source, stored, bad, start)
-        with np.errstate(over="ignore"):
-            block = out.astype(dtype) if dtype != "float32" else out
-        if dtype != "float32" and not np.isfinite(block).all():
-            row = start + int(np.argmin(np.isfinite(block).all(axis=1)))
-            raise InputError(f"{source.uri}: row {row} is mapped beyond {dtype}; write float32")
-        if dtype == "float16":
-            _refuse_small(source, out, start)
-        zero = int((~stored.any(axis=1)).sum()) if fitted.metric is Metric.COSINE else 0
-        return block, zero
+        if not hasattr(own, "carrier"):
+            own.carrier = _Carrier(fitted, source, spans)
+        found = own.carrier.carry(start, stored, out)
+        return (None if file.write_at(start, out) else out), found
 
     blocks = zip(spans, source.blocks(spans, workers + 2), strict=True)
     items = ((span, stored, ring.take(len(stored))) for span, stored in blocks)
     progress.stage("mapping", len(spans))
-    for done in ordered_map(work, items, workers):
-        yield done
+    zeros = 0
+    for unwritten, found in ordered_map(work, items, workers):
+        if unwritten is not None:
+            file.write(unwritten)
+        zeros += found
         progress.advance()
+    return zeros
 
 
-def _refuse_small(source: EmbeddingSet, mapped: NDArray[np.float32], start: int) -> None:
-    """Refuse rows so small that half precision has lost most of their digits."""
-    largest = np.abs(mapped).max(axis=1)
-    small = (largest > 0.0) & (largest < SMALLEST_HALF)
-    if small.any():
-        row = start + int(np.argmax(small))
-        raise InputError(f"{source.uri}: row {row} is mapped below float16; write float32")
+class _Carrier:
+    """Maps blocks of a set, for one thread, and refuses what cannot be mapped or written."""
+
+    def __init__(self, fitted: FittedMap, source: EmbeddingSet, spans: Sequence[Span]) -> None:
+        self._fitted, self._source = fitted, source
+        self._mapper = RowMapper(fitted, source.dtype)
+        self._singles = BufferRing(spans, 1, fitted.dims[1], np.dtype(np.float32))
+
+    def carry(self, start: int, stored: Stored, out: NDArray[Any]) -> int:
+        """Write into `out` what rows from `start` on are mapped to; return how many are zero."""
+        check_norms(self._fitted, self._source, stored)
+        mapped = out if out.dtype == np.float32 else self._singles.take(len(stored))
+        bad = self._mapper.map(stored, mapped)
+        if bad.any():
+            raise _unmappable(self._source, stored, bad, start)
+        if mapped is not out:
+            # At length 1, in any dimension that a set may have, rows are neither large nor small.
+            if not self._fitted.unit:
+                _check_range(self._source, mapped, start, out.dtype)
+            out[:] = mapped
+        return int(zero_rows(stored).sum()) if self._fitted.metric is Metric.COSINE else 0
+
+
+def _check_range(
+    source: EmbeddingSet, mapped: NDArray[np.float32], start: int, dtype: np.dtype[Any]
+) -> None:
+    """Refuse rows beyond what `dtype` holds, and so small that it has lost most of their digits."""
+    largest = np.maximum(mapped.max(axis=1), -mapped.min(axis=1))
+    with np.errstate(over="ignore"):
+        beyond = np.isinf(largest.astype(dtype))
+    below = (largest > 0.0) & (largest < SMALLEST_HALF)
+    for rows, where in ((beyond, "beyond"), (below, "below")):
+        if rows.any():
+            row = start + int(np.argmax(rows))
+            raise InputError(f"{source.uri}: row {row} is mapped {where} {dtype}; write float32")
 
 
 def check_norms(fitted: FittedMap, source: EmbeddingSet, stored: Stored) -> None:
