@@ -334,7 +334,7 @@ def test_what_a_map_cannot_be_measured_on(w2v):
         ((W2V[0], SETS["minilm"]), "dimension 384; the map leads to 128"),
         (
             (W2V[0][:20], W2V[1][:20]),
-            "20 distinct paired rows; what was measured of this map can be held against at least 42",
+            "20 distinct paired rows; .* can be held against at least 42",
         ),
     ):
         with pytest.raises(InputError, match=complaint):

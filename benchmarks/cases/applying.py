@@ -31,10 +31,11 @@ def against_floor(dtype: str, bench: Bench, size: Size) -> Outcome:
             options = "--dtype", dtype, "--threads", bench.threads
             command = "embaudit_cli", "apply", "--quiet", fitted, a, "-o", output, *options
             script = "benchmarks.peers.map_rows", a, output, *options
-            # Whoever wrote first would also wait for memory that the system has yet to hand out.
-            _written(output, *script)
             for _ in range(bench.repeats):
                 bench.probe()
+                # Whoever writes first after a pause also waits for memory that the system has yet
+                # to hand out: neither of the two that are timed.
+                _written(output, *script)
                 ours.append(_written(output, *command))
                 theirs.append(_written(output, *script))
         finally:

@@ -184,6 +184,8 @@ class RowMapper:
             out[:] = self._hidden.transform(out)
         squares = np.einsum("ij,ij->i", out, out)
         if self._unit:
+            if not np.isfinite(squares).all():
+                squares = _rescaled(out, squares)
             _divide(out, squares)
         bad: Mask = ~np.isfinite(squares)
         if self._cosine and not direct:
@@ -246,6 +248,14 @@ def space_of(heads: Sequence[FittedMap]) -> str:
         for tensor in tensors:
             found.update(np.ascontiguousarray(tensor, "<f8").data)
     return found.hexdigest()
+
+
+def _rescaled(rows: NDArray[np.float32], squares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Divide rows whose squares overflow by their largest entry; return the squared lengths."""
+    wild = ~np.isfinite(squares)
+    rows[wild] /= np.abs(rows[wild]).max(axis=1, keepdims=True)
+    squares[wild] = np.einsum("ij,ij->i", rows[wild], rows[wild])
+    return squares
 
 
 def _divide(rows: NDArray[np.float32], squares: NDArray[np.float32]) -> None:
