@@ -418,3 +418,29 @@ def test_a_map_fitted_on_few_pairs_is_measured_on_enough():
     fitted = embaudit.fit_map(a[:40], turned(a)[:40])
     found = verify_saved(fitted, a, turned(a))
     assert (found.fitted_on, found.pairs) == (40, 42)
+
+
+def test_few_pairs_are_held_against_what_few_were(w2v, tmp_path):
+    fitted, found = w2v
+    path = tmp_path / "map.safetensors"
+    save_map(fitted, path, notes_of(found))
+    recorded = {one.rows: one.held_out["recall"] for one in read_map(path)[1].by_rows}
+    assert list(recorded) == [1981, 256, 64]
+    assert recorded[64].value > recorded[1981].value
+    assert verify(path, W2V[0][:300], W2V[1][:300]).recorded.value == recorded[256].value
+    assert verify(path, W2V[0][:300], W2V[1][:300]).passed
+    noise = 0.25 * W2V[1].std() * np.random.default_rng(0).standard_normal(W2V[1].shape)
+    worse = verify(path, W2V[0][:300], (W2V[1] + noise).astype(np.float32)[:300])
+    assert worse.now.recall.value > 0.7
+    assert not worse.passed
+    with pytest.raises(InputError, match="at least 64"):
+        verify(path, W2V[0][:50], W2V[1][:50])
+
+
+def test_recall_in_a_smaller_index_is_that_of_rows_that_are_few(w2v):
+    _, found = w2v
+    fewer = [point for point in found.smaller_indexes if point.rows == 256]
+    some = np.random.default_rng(0).permutation(1981)[:1200]
+    _, half = align(W2V[0][some], W2V[1][some], method="linear")
+    again = [point for point in half.smaller_indexes if point.rows == 256]
+    assert again[0].recall.value == pytest.approx(fewer[0].recall.value, abs=0.03)

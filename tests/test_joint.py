@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from commands import EMBAUDIT, environment, run
 from hypothesis import given, settings
@@ -15,11 +19,11 @@ import embaudit
 from benchmarks.pairs import SAMPLE_DATA, load
 from embaudit.data.embedding_set import ArraySet
 from embaudit.datatypes import SilentProgress
-from embaudit.errors import InputError, UsageError
+from embaudit.errors import InputError, OutputError, UsageError
 from embaudit.maps.canonical import CanonicalPath
 from embaudit.maps.contrastive import Contrastive
-from embaudit.maps.fitted import RowMapper
-from embaudit.maps.map_file import MapNotes, load_map, read_map, save_map
+from embaudit.maps.fitted import RowMapper, space_of
+from embaudit.maps.map_file import MapNotes, load_map, read_map, save_heads, save_map
 from embaudit.measures.shared_space import (
     alignment,
     modality_gap,
@@ -173,6 +177,11 @@ def test_in_a_space_of_one_point_nobody_has_found_a_partner():
     assert reciprocal_rank(unit(same[:40]), unit(same[:40])) < 0.06
 
 
+def test_what_is_not_a_number_has_found_nobody():
+    broken = np.full((40, 3), np.nan, np.float32)
+    assert reciprocal_rank(broken, broken) < 0.06
+
+
 def test_reciprocal_ranks_by_hand():
     x = np.float32([[1, 0], [0, 1]])
     assert reciprocal_rank(x, x) == 1.0
@@ -269,6 +278,25 @@ def test_sets_that_share_nothing_have_no_joint_space():
     assert max(map(max, recalls(found.after.retrieval))) < 0.05
 
 
+def test_a_side_of_one_vector_but_for_a_row_has_no_joint_space():
+    x = np.ones((400, 6), np.float32)
+    x[0] = 2.0 * np.arange(6)
+    _, found = align_joint(x, rows(400, 5))
+    assert not found.helps
+
+
+def test_a_gain_is_asked_of_sets_of_different_dimensions_too():
+    policy = embaudit.Policy(min_aligned_recall=0.001)
+    for seed in range(4):
+        _, found = align_joint(rows(600, 8, seed), rows(600, 7, seed + 9), policy=policy)
+        assert not found.helps
+
+
+def test_few_rows_are_refused_whatever_k_is():
+    with pytest.raises(InputError, match=r"80 distinct paired rows; .* need at least 84"):
+        align_joint(rows(80), rows(80), k=1)
+
+
 def test_sets_that_are_one_already_gain_nothing():
     x = rows(600)
     _, found = align_joint(x, x + 0.01 * rows(600, 12, 4))
@@ -336,6 +364,9 @@ def test_a_head_that_is_read_again_maps_alike_and_by_blocks(kind, request, tmp_p
         {"hidden": 63},
         {"hidden": 1 << 40},
         {"hidden": None, "method": "linear"},
+        {"hidden": None},
+        {"space": ""},
+        {"rows": 10**400},
     ],
 )
 def test_a_head_that_contradicts_itself_is_damaged(deep, tmp_path, change):
@@ -352,13 +383,29 @@ def test_a_head_that_contradicts_itself_is_damaged(deep, tmp_path, change):
         load_map(path)
 
 
-def test_a_row_at_the_mean_has_no_direction(closed):
-    a = closed[0][0]
-    at_mean = np.repeat(a.affine.mean_x[None], 2, axis=0)
-    out = np.ones((2, a.dims[1]), np.float32)
-    assert np.isfinite(a.transform(at_mean)).all()
-    assert not RowMapper(a, np.dtype(np.float64)).map(at_mean, out).any()
-    assert np.isfinite(out).all()
+def test_a_row_at_the_mean_has_no_direction():
+    x, y = two_views()
+    a = align_joint(x, y, metric="euclidean")[0][0]
+    assert a.scale == 2.0 ** round(np.log2(a.scale))
+    at_mean = (a.affine.mean_x / a.scale)[None]
+    still = replace(a, affine=replace(a.affine, mean_x=at_mean[0].astype(np.float32) * a.scale))
+    out = np.ones((1, a.dims[1]), np.float32)
+    assert not RowMapper(still, np.dtype(np.float64)).map(at_mean.astype(np.float32), out).any()
+    assert (out == 0.0).all()
+
+
+def test_neither_head_takes_its_place_before_both_are_written(closed, tmp_path):
+    (a, b), found = closed
+    path, other = tmp_path / "x.a.safetensors", tmp_path / "x.b.safetensors"
+    path.write_bytes(b"as it was")
+    other.mkdir()
+    with pytest.raises(OutputError, match="could not be written"):
+        save_heads((a, b), (path, other), joint_notes(found))
+    assert path.read_bytes() == b"as it was"
+    assert sorted(one.name for one in tmp_path.iterdir()) == [path.name, other.name]
+    other.rmdir()
+    save_heads((a, b), (path, other), joint_notes(found))
+    assert (load_map(path).space, load_map(other).space) == (a.space, a.space)
 
 
 # What is measured again
@@ -399,6 +446,50 @@ def test_heads_fail_where_retrieval_has_fallen(saved):
     )
     assert not found.passed
     assert "has fallen below the interval that was recorded" in found.fault
+
+
+def test_few_pairs_are_held_against_what_few_were(saved):
+    noise = 1.3 * W2V.std() * np.random.default_rng(0).standard_normal(W2V.shape)
+    moved = (W2V + noise).astype(np.float32)
+    path = saved / "joint.a.safetensors"
+    recorded = {one.rows: one.held_out for one in read_map(path)[1].by_rows}
+    assert list(recorded) == [2000, 256, 64]
+    found = [recorded[rows]["a_to_b.at_1"].value for rows in recorded]
+    assert found == sorted(found)
+    for few in (70, 300):
+        sound = verify_joint(path, MINILM[:few], W2V[:few])
+        assert (sound.passed, sound.pairs) == (True, 64 if few == 70 else 256)
+        assert sound.recorded["a_to_b.at_1"].value == recorded[sound.pairs]["a_to_b.at_1"].value
+        assert not verify_joint(path, MINILM[:few], moved[:few]).passed
+    with pytest.raises(InputError, match=r"42 distinct paired rows; .* at least 64"):
+        verify_joint(path, MINILM[:42], W2V[:42])
+
+
+def test_a_query_or_two_decide_nothing(saved):
+    policy = embaudit.Policy(max_queries=1)
+    found = verify_joint(saved / "joint.a.safetensors", MINILM, W2V, policy=policy)
+    assert found.queries == 42
+
+
+def test_heads_whose_numbers_were_changed_are_of_no_space(saved, closed):
+    b = closed[0][1]
+    save_map(
+        replace(b, affine=replace(b.affine, matrix=2 * b.affine.matrix)),
+        saved / "joint.b.safetensors",
+    )
+    with pytest.raises(InputError, match="leads to another space"):
+        verify_joint(saved / "joint.a.safetensors", MINILM, W2V)
+
+
+def test_images_that_no_float_holds_are_refused(saved, closed):
+    heads = [
+        replace(one, affine=replace(one.affine, matrix=1e60 * one.affine.matrix))
+        for one in closed[0]
+    ]
+    for head, side in zip(heads, "ab", strict=True):
+        save_map(replace(head, space=space_of(heads)), saved / f"joint.{side}.safetensors")
+    with pytest.raises(InputError, match="is mapped beyond what float32 holds"):
+        verify_joint(saved / "joint.a.safetensors", MINILM, W2V)
 
 
 def test_the_other_head_is_asked_for(saved, closed):
@@ -476,6 +567,8 @@ def test_json_and_one_line(tmp_path):
         (["--method", "joint", "--dim", "0"], "--dim 0: expected 1 to 12"),
         (["--method", "joint", "--direction", "b_to_a"], "--direction b_to_a: a joint space"),
         (["--method", "joint", "-o", "x.npy"], "x.npy: maps are written as .safetensors"),
+        (["--method", "joint", "-o", "x.safetensors/"], "maps are written as .safetensors"),
+        (["--method", "join"], "expected one of auto, orthogonal, low-rank, linear, joint"),
     ],
 )
 def test_what_cannot_be_asked(tmp_path, options, message):
@@ -487,6 +580,43 @@ def test_what_cannot_be_asked(tmp_path, options, message):
     assert message in found.stderr
     assert found.stderr.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
+
+
+def test_heads_that_would_be_one_file(tmp_path):
+    np.save(tmp_path / "a.npy", rows(300))
+    (tmp_path / "x.a.safetensors").touch()
+    (tmp_path / "x.b.safetensors").symlink_to("x.a.safetensors")
+    fit = [*EMBAUDIT, "align", "a.npy", "a.npy", "--method", "joint", "-o", "x.safetensors"]
+    found = run([*fit, "--overwrite"], cwd=tmp_path)
+    assert found.returncode == 2
+    assert "x.b.safetensors: is the same file as x.a.safetensors" in found.stderr
+
+
+@pytest.mark.parametrize("method", ["joint", "linear"])
+def test_the_column_is_in_the_command_that_is_printed(tmp_path, method):
+    x = rows(400)
+    for name, vectors in (("a.parquet", x), ("-b.parquet", turned(x))):
+        vectors = pa.FixedSizeListArray.from_arrays(vectors.ravel(), 12)
+        pq.write_table(pa.table({"e": vectors, "f": vectors}), tmp_path / name)
+    fit = [*EMBAUDIT, "align", "--column", "e", "--method", method, "-o", "x.safetensors", "--"]
+    found = run([*fit, "-b.parquet", "a.parquet"], cwd=tmp_path)
+    assert found.returncode == 0, found.stderr
+    printed = [line for line in found.stdout.splitlines() if "embaudit apply" in line]
+    assert len(printed) == (2 if method == "joint" else 1)
+    for line in printed:
+        done = run([*EMBAUDIT, *shlex.split(line)[1:]], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("dim", [2.0, "3", True])
+def test_dimensions_are_whole_numbers(dim):
+    with pytest.raises(UsageError, match="expected 1 to 12"):
+        align_joint(rows(200), rows(200), dim=dim)
+
+
+def test_align_names_the_function_for_joint_spaces():
+    with pytest.raises(UsageError, match="align_joint"):
+        embaudit.align(rows(200), rows(200), method="joint")
 
 
 def test_training_without_pytorch_names_what_to_install(tmp_path):

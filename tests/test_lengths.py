@@ -11,6 +11,7 @@ import embaudit
 from benchmarks.pairs import load
 from embaudit.maps.lengths import PASSES, Lengthened
 from embaudit.remedy.aligning import align
+from embaudit.stages import lengths
 
 SETS = load()
 MINILM = SETS["minilm"]
@@ -63,9 +64,9 @@ def test_what_is_fitted_row_by_row(seed, noise):
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_lengths_that_were_divided_out_come_back(seed):
-    x, y, lengths = divided(seed=seed)
+    x, y, divisors = divided(seed=seed)
     _, _, found = by_rows(x, y, 1e-6)
-    assert np.corrcoef(found, lengths)[0, 1] > 0.99
+    assert np.corrcoef(found, divisors)[0, 1] > 0.99
     plain = np.linalg.lstsq(np.hstack([x, np.ones((len(x), 1))]), y, rcond=None)[0]
     without = (unit(np.hstack([x, np.ones((len(x), 1))]) @ plain) * y).sum(axis=1)
     fitted = Lengthened.of(x, y).path(1e-6).fit(1e-6)
@@ -119,9 +120,15 @@ def test_the_same_map_from_every_door_at_any_thread_count(truncated):
         np.testing.assert_array_equal(again.affine.matrix, fitted.affine.matrix)
 
 
-def test_few_rows_and_one_dimension_are_fitted_plainly():
-    generator = np.random.default_rng(0)
-    x = generator.standard_normal((200, 300)).astype(np.float32)
-    for target in (x[:, :40].copy(), (x[:, :1] + 0.1).copy()):
-        _, found = align(x, target, method="linear", k=2)
-        assert not figures(found)["linear"].lengths
+def test_few_rows_are_fitted_plainly():
+    x = np.random.default_rng(0).standard_normal((200, 300)).astype(np.float32)
+    _, found = align(x, x[:, :40].copy(), method="linear", k=2)
+    assert not figures(found)["linear"].lengths
+
+
+def test_how_many_pairs_a_map_with_lengths_was_fitted_on(monkeypatch):
+    monkeypatch.setattr(lengths, "MOST_ROWS", 1500)
+    fitted, found = align(MINILM, MINILM[:, :128].copy(), method="linear")
+    assert figures(found)["linear"].lengths
+    assert (fitted.rows, found.fitted_on, found.pairs) == (1500, 1500, 2000)
+    assert found.curve[-1].pairs == 1125

@@ -147,16 +147,13 @@ class RowMapper:
             shift=mean.astype(np.float32).astype(np.float64),
             precise=cosine or precise,
         )
-        self._shifted_offset = _offset(fitted, self._preparation.shift)
-        self._offset = _offset(fitted, np.zeros_like(mean))
-        matrices: tuple[Matrix, ...] = (fitted.affine.matrix,)
-        if fitted.factors is not None and saves(fitted.factors[0].shape[1], fitted.dims):
-            matrices = fitted.factors
-        first, *rest = matrices
-        gain = fitted.affine.matched_scale / fitted.scale
-        self._matrices = [(gain * first).astype(np.float32), *(m.astype(np.float32) for m in rest)]
         self._unit = fitted.unit
-        self._hidden = None if fitted.hidden is None else fitted.hidden.single()
+        # A map that float32 does not hold marks every row.
+        with np.errstate(over="ignore"):
+            self._shifted_offset = _offset(fitted, self._preparation.shift)
+            self._offset = _offset(fitted, np.zeros_like(mean))
+            self._matrices = _matrices(fitted)
+            self._hidden = None if fitted.hidden is None else fitted.hidden.single()
         self._step = max(64, CACHED_BYTES // (4 * max(fitted.dims)))
         self._prepared = np.empty((self._step, fitted.dims[0]), np.float32)
 
@@ -220,6 +217,16 @@ class RowMapper:
         for matrix in inner:
             rows = rows @ matrix
         np.matmul(rows, last, out=out)
+
+
+def _matrices(fitted: FittedMap) -> list[NDArray[np.float32]]:
+    """Return what rows are multiplied by, one after the other."""
+    matrices: tuple[Matrix, ...] = (fitted.affine.matrix,)
+    if fitted.factors is not None and saves(fitted.factors[0].shape[1], fitted.dims):
+        matrices = fitted.factors
+    first, *rest = matrices
+    gain = fitted.affine.matched_scale / fitted.scale
+    return [(gain * first).astype(np.float32), *(m.astype(np.float32) for m in rest)]
 
 
 def _offset(fitted: FittedMap, shift: Vector) -> NDArray[np.float32]:

@@ -68,8 +68,7 @@ def lengthened_maps(
 ) -> LengthenedMaps | None:
     """Return linear maps that find more of the tuning rows' neighbours than those at hand.
 
-    None where they do not, and where lengths mean nothing: under dot and euclidean, in one
-    dimension, and with fewer rows than dimensions.
+    None where they do not, under dot and euclidean, and with fewer rows than dimensions.
 
     Parameters
     ----------
@@ -84,12 +83,8 @@ def lengthened_maps(
     """
     assert recipe.penalty is not None, "a linear map has one"
     side, penalty = DIRECTIONS.index(direction), recipe.penalty
-    spans_axes = all(space.basis is None for space in maps.spaces)
-    if (
-        population.options.metric is not Metric.COSINE
-        or not spans_axes
-        or population.dims[1 - side] < 2
-    ):
+    few = any(space.basis is not None for space in maps.spaces)
+    if few or population.options.metric is not Metric.COSINE:
         return None
     source, target = tuning.rows[side], tuning.rows[1 - side]
     k = min(population.options.k, len(target) - 2)
