@@ -351,7 +351,7 @@ Overwrite: TypeAlias = Annotated[
 ]
 OneK: TypeAlias = Annotated[
     int,
-    typer.Option("--k", metavar="N", help="Neighbours of a query.", rich_help_panel=SEARCH),
+    typer.Option("--k", metavar="N", help="Neighbours of a row.", rich_help_panel=SEARCH),
 ]
 QuietMap: TypeAlias = Annotated[
     bool,
