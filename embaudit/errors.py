@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class EmbauditError(Exception):
@@ -20,6 +24,13 @@ class UsageError(EmbauditError):
 
 class OutputError(EmbauditError):
     """A result that could not be written."""
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return what pydantic found first, and where."""
+    first = error.errors()[0]
+    where = ".".join(map(str, first["loc"]))
+    return f"{where}: {first['msg']}" if where else str(first["msg"])
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def test_readme_commands_run(words):
     pair = tuple(word[len("sample_data/") :] for word in words[2:4])
     assert done.returncode == (0 if "--exit-zero" in words else EXIT_CODES[pair]), done.stderr
     assert done.stderr == ""
+
+
+def test_the_commands_page_is_that_of_the_app():
+    """``python docs/make_cli.py`` writes it anew."""
+    page = runpy.run_path(str(ROOT / "docs" / "make_cli.py"))["render"]()
+    assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == page
 
 
 def test_the_report_in_the_readme_is_what_is_printed():

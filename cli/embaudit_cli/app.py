@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from embaudit.version import __version__
-from embaudit_cli import align, apply, compare, concat, verify
+from embaudit_cli import align, apply, compare, concat, schema, show, verify
 from embaudit_cli.failures import OneLineErrors
 from embaudit_cli.options import NO_VALUE
 
@@ -49,3 +49,5 @@ app.command(epilog=align.EPILOG)(align.align)
 app.command(epilog=apply.EPILOG)(apply.apply)
 app.command(epilog=concat.EPILOG)(concat.concat)
 app.command(epilog=verify.EPILOG)(verify.verify)
+app.command(epilog=show.EPILOG)(show.show)
+app.command(epilog=schema.EPILOG)(schema.schema)

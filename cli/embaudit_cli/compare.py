@@ -11,7 +11,6 @@ from embaudit_cli import options
 
 if TYPE_CHECKING:
     from embaudit.datatypes import Progress
-    from embaudit.report.outputs import Outputs
     from embaudit.result import Audit
     from embaudit.row_table import RowTable
 
@@ -68,6 +67,7 @@ def compare(
     """Say whether the vectors of A and B may be compared as they are, and if not, what may."""
     from embaudit.report.outputs import parse_outputs, write_outputs
     from embaudit_cli.progress import with_progress
+    from embaudit_cli.shown import show_audit
 
     if quiet and verbose:
         raise UsageError("--quiet and --verbose contradict each other; leave one out")
@@ -121,7 +121,7 @@ def compare(
 
     audit = with_progress(audit_files, quiet=quiet, verbose=verbose)
     rows = tables[0] if tables else None
-    _show(audit, outputs, rows, quiet=quiet, verbose=verbose)
+    show_audit(audit, outputs, rows, quiet=quiet, verbose=verbose)
     write_outputs(audit, outputs.files, rows)
     raise typer.Exit(0 if exit_zero else audit.exit_code())
 
@@ -133,22 +133,3 @@ def _neighbour_counts(text: str) -> list[int]:
         raise UsageError(
             f"--k {text}: expected a whole number, or several with commas between, as 10,1,100"
         ) from None
-
-
-def _show(
-    audit: Audit, outputs: Outputs, rows: RowTable | None, *, quiet: bool, verbose: bool
-) -> None:
-    """Print the result on standard output: a document if one was asked for, else the report."""
-    from embaudit.report import formats, row_files, terminal
-    from embaudit_cli import streams
-
-    with streams.standard_output():
-        console = streams.stdout()
-        if outputs.stdout == formats.ROWS and rows is not None:
-            streams.write_document(row_files.csv_text(rows))
-        elif outputs.stdout is not None:
-            streams.write_document(formats.render(audit, outputs.stdout))
-        elif quiet:
-            console.print(terminal.one_line(audit, console.encoding), soft_wrap=True)
-        else:
-            console.print(terminal.render(audit, verbose=verbose), crop=False)

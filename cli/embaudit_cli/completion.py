@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from embaudit.report.formats import FORMATS
+from embaudit.report.formats import FORMATS, RENDERERS, SCHEMAS
 
 
 def metrics(incomplete: str) -> list[str]:
@@ -24,6 +24,16 @@ def requirements(incomplete: str) -> list[str]:
 def outputs(incomplete: str) -> list[str]:
     """Return ``FORMAT=`` for the formats that begin with what has been typed."""
     return _beginning(incomplete, [f"{name}=" for name in FORMATS])
+
+
+def formats(incomplete: str) -> list[str]:
+    """Return the forms of an audit that begin with what has been typed."""
+    return _beginning(incomplete, ["terminal", *RENDERERS])
+
+
+def schemas(incomplete: str) -> list[str]:
+    """Return the commands whose JSON has a schema and that begin with what has been typed."""
+    return _beginning(incomplete, list(SCHEMAS))
 
 
 def directions(incomplete: str) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from embaudit.report.formats import FORMATS
+from embaudit.report.formats import FORMATS, RENDERERS, SCHEMAS
 from embaudit_cli import completion
 
 ROWS = "Rows"
@@ -283,6 +283,26 @@ Verbose: TypeAlias = Annotated[
     ),
 ]
 
+AuditFile: TypeAlias = Annotated[
+    str, typer.Argument(metavar="AUDIT", help="JSON that embaudit compare has written.")
+]
+Format: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help=f"What is printed: terminal, {', '.join(name for name in RENDERERS)}.",
+        autocompletion=completion.formats,
+        rich_help_panel=OUTPUT,
+    ),
+]
+SchemaOf: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="[COMMAND]",
+        help=f"Whose JSON: {', '.join(SCHEMAS)}.",
+        autocompletion=completion.schemas,
+    ),
+]
 MapOutput: TypeAlias = Annotated[
     str,
     typer.Option(

@@ -10,7 +10,9 @@ from embaudit_cli import streams
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from embaudit.result import Document
+    from embaudit.report.outputs import Outputs
+    from embaudit.result import Audit, Document
+    from embaudit.row_table import RowTable
 
 
 def show(
@@ -41,3 +43,21 @@ def show(
             console.print(line(console.encoding), soft_wrap=True)
         else:
             console.print(report(), crop=False)
+
+
+def show_audit(
+    audit: Audit, outputs: Outputs, rows: RowTable | None, *, quiet: bool, verbose: bool
+) -> None:
+    """Print the result on standard output: a document if one was asked for, else the report."""
+    from embaudit.report import formats, row_files, terminal
+
+    with streams.standard_output():
+        console = streams.stdout()
+        if outputs.stdout == formats.ROWS and rows is not None:
+            streams.write_document(row_files.csv_text(rows))
+        elif outputs.stdout is not None:
+            streams.write_document(formats.render(audit, outputs.stdout))
+        elif quiet:
+            console.print(terminal.one_line(audit, console.encoding), soft_wrap=True)
+        else:
+            console.print(terminal.render(audit, verbose=verbose), crop=False)

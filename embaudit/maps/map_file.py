@@ -19,7 +19,7 @@ from embaudit.data.raw_layouts import RawMatrix, RowMajor
 from embaudit.data.safetensors import Header, read_header
 from embaudit.datatypes import JOINT, JOINT_DIRECTIONS, MapDirection, MapMethod, Matrix, Metric
 from embaudit.destinations import replacing
-from embaudit.errors import InputError
+from embaudit.errors import InputError, first_fault
 from embaudit.maps.affine import AffineMap
 from embaudit.maps.fitted import FittedMap
 from embaudit.maps.hidden import HiddenLayer
@@ -316,19 +316,13 @@ def _described(header: Header, uri: str) -> _Description:
             )
         described = _Description.model_validate_json(text)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        fault = _fault(error) if isinstance(error, ValidationError) else brief(error)
+        fault = brief(first_fault(error) if isinstance(error, ValidationError) else error)
         raise InputError(f"{uri}: a damaged map: {fault}; write it again") from None
     if not described.consistent:
         raise InputError(
             f"{uri}: a damaged map: its description contradicts itself; write it again"
         )
     return described
-
-
-def _fault(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    return brief(f"{where}: {first['msg']}" if where else first["msg"])
 
 
 def _tensor(

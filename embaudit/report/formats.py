@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 RENDERERS = {
     "json": "embaudit.report.json_document",
+    "markdown": "embaudit.report.markdown",
+    "junit": "embaudit.report.junit",
+    "github": "embaudit.report.github",
 }
 """Format -> module with ``render(audit) -> str``, imported when it is first used."""
 
@@ -20,6 +23,35 @@ ROWS = "rows"
 ROW_SUFFIXES = (".parquet", ".csv")
 FORMATS = (*RENDERERS, ROWS)
 """Every name that ``--output NAME=PATH`` takes."""
+
+
+SCHEMAS = {
+    "compare": "embaudit.result:Audit",
+    "align": "embaudit.alignment:Alignment",
+    "align-joint": "embaudit.joint_space:JointAlignment",
+    "verify": "embaudit.alignment:Verification",
+    "verify-joint": "embaudit.joint_space:JointVerification",
+    "concat": "embaudit.concatenation:Concatenation",
+}
+"""Command -> module and model of what it prints with ``--json``."""
+
+
+def schema(command: str) -> dict[str, object]:
+    """Return the JSON Schema of what a command prints with ``--json``.
+
+    Raises
+    ------
+    UsageError
+        For a command without one.
+    """
+    if command not in SCHEMAS:
+        raise UsageError(
+            f"{command}: no JSON of that name; expected {', '.join(SCHEMAS)}"
+            f"{did_you_mean(command, SCHEMAS)}"
+        )
+    module, model = SCHEMAS[command].split(":")
+    found = getattr(import_module(module), model).model_json_schema(mode="serialization")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **found}
 
 
 def check_format(name: str) -> None:

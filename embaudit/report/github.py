@@ -1,0 +1,59 @@
+"""The gate as workflow commands, which GitHub shows as annotations of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from embaudit.report.plain import printable
+from embaudit.report.terminal import one_line
+from embaudit.report.wording import gate
+
+if TYPE_CHECKING:
+    from embaudit.result import Audit
+
+Kind = Literal["notice", "warning", "error"]
+
+
+def render(audit: Audit) -> str:
+    """Return an annotation for the verdict and one for each finding that warns.
+
+    A gate that is not met, or that the data cannot decide, is an error.
+    """
+    wanted, answer = gate(audit)
+    kind: Kind = "notice" if answer == "met" else "error"
+    lines = [annotation(kind, f"embaudit: {audit.verdict}, {wanted}: {answer}", one_line(audit))]
+    lines += [
+        annotation("warning", f"embaudit: {finding.id}", finding.message)
+        for finding in audit.findings
+        if finding.severity != "info"
+    ]
+    return "\n".join(lines)
+
+
+def annotation(
+    kind: Kind, title: str, message: str, file: str | None = None, line: int | None = None
+) -> str:
+    """Return a workflow command on one line, whatever the texts hold.
+
+    Parameters
+    ----------
+    kind : "notice", "warning" or "error"
+    title, message : str
+    file : str, optional
+        That the annotation is shown in.
+    line : int, optional
+        Of the file, the first is 1.
+    """
+    places = {"file": file, "line": None if line is None else str(line), "title": title}
+    properties = ",".join(
+        f"{name}={_property(value)}" for name, value in places.items() if value is not None
+    )
+    return f"::{kind} {properties}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return printable(text).replace("%", "%25")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,98 @@
+"""The report as Markdown, for a comment on a pull request or the summary of a CI run."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from embaudit.report.evidence import RETRIEVAL, Line, asked, held_against
+from embaudit.report.glyphs import UNICODE
+from embaudit.report.page import Page
+from embaudit.report.plain import count, level, printable, share
+from embaudit.report.wording import advised, gate, sampled
+
+if TYPE_CHECKING:
+    from embaudit.result import Audit
+
+MARKS = {True: "✅", False: "❌", None: "❔"}
+ANSWERS = {"met": "✅", "not met": "❌", "undecided": "❔"}
+PAGE = Page(UNICODE, "utf-8", 80)
+"""Numbers and signs are those of the terminal."""
+JOINER = "&#8288;"
+"""A word joiner, which nobody sees and which keeps names from becoming links or mentions."""
+
+
+def render(audit: Audit) -> str:
+    """Return the report, without a final newline."""
+    return "\n".join(_lines(audit))
+
+
+def escaped(text: str) -> str:
+    """Return text that shows as it is: no markup, no HTML, no link, no mention, on one line."""
+    plain = html.escape(printable(text), quote=False)
+    plain = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", plain)
+    plain = plain.replace("://", f":{JOINER}//").replace("www.", f"www{JOINER}.")
+    return re.sub(r"([@#])(?=\w)", rf"\1{JOINER}", plain)
+
+
+def fenced(lines: list[str]) -> str:
+    """Return lines as a block of shell commands that nothing in them can end."""
+    shown = [printable(line) for line in lines]
+    longest = max((len(run) for line in shown for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"{fence}sh", *shown, fence])
+
+
+def _lines(audit: Audit) -> Iterator[str]:
+    wanted, answer = gate(audit)
+    facts = [
+        f"{wanted}: **{answer}**",
+        sampled(audit) or count(audit.pairing.distinct_rows, "distinct row"),
+        str(audit.metric),
+        f"k {audit.k}",
+    ]
+    yield f"### {ANSWERS[answer]} embaudit: {audit.verdict}"
+    yield ""
+    yield f"**{escaped(audit.summary)}**"
+    yield ""
+    yield PAGE.join(facts)
+    yield ""
+    yield f"| | recall | {level(audit.policy.confidence)} interval | asked | |"
+    yield "|---|---:|---|---:|---|"
+    for line in RETRIEVAL:
+        yield _row(audit, line)
+    yield ""
+    for name, side in (("A", audit.a), ("B", audit.b)):
+        shape = f"{side.rows:,} {UNICODE.times} {side.dim} {side.dtype}"
+        # Two spaces at the end break the line.
+        yield f"{name}: <code>{escaped(side.uri)}</code> {shape}  "
+    if audit.findings:
+        yield ""
+        yield f"<details><summary>{count(len(audit.findings), 'finding')}</summary>"
+        yield ""
+        for finding in audit.findings:
+            yield f"- **{finding.severity}**: {escaped(finding.message)}"
+        yield ""
+        yield "</details>"
+    yield ""
+    yield f"**Next:** {escaped(audit.recommendation.action)}"
+    details = PAGE.join(advised(audit.recommendation))
+    if details:
+        yield ""
+        yield escaped(details)
+    if audit.recommendation.commands:
+        yield ""
+        yield fenced(audit.recommendation.commands)
+
+
+def _row(audit: Audit, line: Line) -> str:
+    measure = audit.measures[line.id]
+    wanted = asked(line, audit.policy, measure.chance)
+    value, interval = PAGE.number(measure.value), PAGE.interval(measure.ci)
+    mark = ""
+    if wanted is not None and measure.value is not None:
+        mark = MARKS[held_against(measure, wanted)]
+    limit = "" if wanted is None else share(wanted)
+    return f"| {line.group}: {line.label} | {value} | {interval} | {limit} | {mark} |"
