@@ -360,6 +360,35 @@ class WorstRow(Value):
     recall_b_to_a_mapped: float | None = None
 
 
+class BaselineChange(Value):
+    """A recall then and now; ``standing`` is by their whole intervals."""
+
+    id: str
+    accepted: Estimate
+    now: Estimate
+    standing: Literal["worse", "same", "better"]
+
+
+class Baseline(Value):
+    """What has changed since an audit that was accepted; see `embaudit.answers.baseline`.
+
+    ``verdict_worse`` is "open" where some of the candidates are.
+    """
+
+    uri: str
+    verdict: Verdict
+    rows: int
+    verdict_worse: Literal["no", "yes", "open"]
+    changes: list[BaselineChange]
+
+    @property
+    def answer(self) -> Literal[0, 1, 3]:
+        """Return 0 where nothing is worse, 1 where something is, 3 where the verdict may be."""
+        if self.verdict_worse == "yes" or any(one.standing == "worse" for one in self.changes):
+            return 1
+        return 3 if self.verdict_worse == "open" else 0
+
+
 class Audit(Document):
     """The whole result of one comparison."""
 
@@ -384,6 +413,7 @@ class Audit(Document):
     projection: Projection | None = None
     rerun: Rerun | None = None
     slices: Slices | None = None
+    baseline: Baseline | None = None
     worst: list[WorstRow] = []
     recommendation: Recommendation
     findings: list[SerializeAsAny[Finding]]
@@ -414,13 +444,16 @@ class Audit(Document):
         Parameters
         ----------
         require : str, optional
-            The worst acceptable verdict; default is the policy's.
+            The worst acceptable verdict; default is the baseline's answer where there is one, else
+            the policy's.
 
         Returns
         -------
         int
             0 when every candidate verdict is at least `require`, 1 when none is, 3 when some are.
         """
+        if require is None and self.baseline is not None:
+            return self.baseline.answer
         limit = RANK[Verdict(require or self.policy.require)]
         passing = [RANK[candidate] <= limit for candidate in self.candidates]
         if passing and all(passing):

@@ -17,7 +17,7 @@ from embaudit.errors import InputError, UsageError
 from embaudit.report.formats import SCHEMAS, render, schema
 from embaudit.report.github import annotation
 from embaudit.report.markdown import escaped, fenced
-from embaudit.report.reading import read_audit
+from embaudit.saved_audit import read_audit
 
 HOSTILE = (
     'a`b*[x](http://evil)|@team #1 <script>alert(1)</script> & "q"\n## title\r::error::%25\x1b[31m'

@@ -58,6 +58,7 @@ def compare(
     min_aligned_recall: options.MinAlignedRecall = 0.70,
     max_mispaired: options.MaxMispaired = 0.02,
     min_matched: options.MinMatched = 0.90,
+    baseline: options.BaselineFile = None,
     exit_zero: options.ExitZero = False,
     json: options.Json = False,
     output: options.Output = None,
@@ -71,10 +72,12 @@ def compare(
 
     if quiet and verbose:
         raise UsageError("--quiet and --verbose contradict each other; leave one out")
-    given = (a, b, ids_a, ids_b, queries_a, queries_b, rerun)
+    given = (a, b, ids_a, ids_b, queries_a, queries_b, rerun, baseline)
     read = [path for path in given if path is not None]
     outputs = parse_outputs([*(output or []), *(["json=-"] if json else [])], inputs=read)
 
+    # Refused before the work, not after it.
+    accepted = None if baseline is None else _accepted(baseline)
     tables: list[RowTable] = []
 
     def audit_files(progress: Progress | None) -> Audit:
@@ -120,10 +123,20 @@ def compare(
         )
 
     audit = with_progress(audit_files, quiet=quiet, verbose=verbose)
+    if accepted is not None and baseline is not None:
+        from embaudit.answers.baseline import against
+
+        audit = against(audit, accepted, baseline)
     rows = tables[0] if tables else None
     show_audit(audit, outputs, rows, quiet=quiet, verbose=verbose)
     write_outputs(audit, outputs.files, rows)
     raise typer.Exit(0 if exit_zero else audit.exit_code())
+
+
+def _accepted(path: str) -> Audit:
+    from embaudit.saved_audit import read_audit
+
+    return read_audit(path)
 
 
 def _neighbour_counts(text: str) -> list[int]:

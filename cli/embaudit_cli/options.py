@@ -233,6 +233,15 @@ MinMatched: TypeAlias = Annotated[
         rich_help_panel=GATE,
     ),
 ]
+BaselineFile: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="AUDIT",
+        help="JSON of an accepted audit: fail only when the verdict or a recall is worse than it.",
+        rich_help_panel=GATE,
+    ),
+]
 ExitZero: TypeAlias = Annotated[
     bool,
     typer.Option(

@@ -27,7 +27,7 @@ def show(
 ) -> None:
     """Show an audit that compare has written as JSON, in any of its forms."""
     from embaudit.report.outputs import parse_outputs, write_outputs
-    from embaudit.report.reading import read_audit
+    from embaudit.saved_audit import read_audit
     from embaudit_cli.shown import show_audit
 
     chosen = [] if format == "terminal" else [f"{format}=-"]

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from embaudit.datatypes import DIRECTIONS
-from embaudit.joint_space import FIRST
 from embaudit.report.commands import apply_command
 from embaudit.report.page import Page
 from embaudit.report.plain import count, encodable, printable, share
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from embaudit.report.sheet import Placed
     from embaudit.result import Estimate
 
+WAYS = ("a_to_b", "b_to_a")
 KINDS = {"cca": "closed form", "linear": "trained, linear", "hidden": "trained, one hidden layer"}
 
 
@@ -138,9 +137,10 @@ def _way(direction: str) -> str:
     return f"{direction[0].upper()} to {direction[-1].upper()}"
 
 
-def _figure(found: BothWays, direction: str, first: int) -> Estimate:
-    figure: Estimate = getattr(getattr(found, direction), f"at_{first}")
-    return figure
+def _figures(found: BothWays, direction: str) -> dict[str, Estimate]:
+    """Return the figures of a direction by the number of first rows."""
+    recall = getattr(found, direction)
+    return {name.removeprefix("at_"): getattr(recall, name) for name in type(recall).model_fields}
 
 
 def _cells(page: Page, found: Estimate | None) -> tuple[str, str]:
@@ -151,11 +151,12 @@ def _retrieval(page: Page, found: JointAlignment) -> Iterator[RenderableType]:
     stored = found.before.retrieval
     sights = [] if stored is None else [("stored", stored)]
     sights += [(KINDS[one.heads], one.retrieval) for one in found.figures]
+    first = list(_figures(found.figures[0].retrieval, "a_to_b"))
     table = page.table("left", "left", "right", "right", "right", "left")
-    table.add_row("", "", *map(str, FIRST), f"interval of {FIRST[-1]}")
-    for direction in DIRECTIONS:
+    table.add_row("", "", *first, f"interval of {first[-1]}")
+    for direction in WAYS:
         for place, (name, sight) in enumerate(sights):
-            *fewer, most = (_figure(sight, direction, first) for first in FIRST)
+            *fewer, most = _figures(sight, direction).values()
             values = [page.number(one.value) for one in fewer]
             table.add_row("" if place else _way(direction), name, *values, *_cells(page, most))
     yield table
@@ -166,11 +167,11 @@ def _then_and_now(page: Page, found: JointVerification) -> Iterator[RenderableTy
     table.add_row("", "first", "now", "interval", "then", "interval")
     now = found.now.retrieval
     assert now is not None, "heads lead to one space"
-    for direction in DIRECTIONS:
-        for place, first in enumerate(FIRST):
+    for direction in WAYS:
+        for place, (first, figure) in enumerate(_figures(now, direction).items()):
             then = found.recorded.get(f"{direction}.at_{first}")
-            cells = *_cells(page, _figure(now, direction, first)), *_cells(page, then)
-            table.add_row("" if place else _way(direction), str(first), *cells)
+            cells = *_cells(page, figure), *_cells(page, then)
+            table.add_row("" if place else _way(direction), first, *cells)
     yield table
 
 

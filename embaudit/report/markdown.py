@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from embaudit.report.baseline import changes, label, sentence
 from embaudit.report.evidence import RETRIEVAL, Line, asked, held_against
 from embaudit.report.glyphs import UNICODE
 from embaudit.report.page import Page
@@ -59,6 +60,13 @@ def _lines(audit: Audit) -> Iterator[str]:
     yield ""
     yield PAGE.join(facts)
     yield ""
+    if audit.baseline is not None:
+        yield f"{escaped(sentence(audit, audit.baseline))}"
+        yield ""
+        for change in changes(audit.baseline):
+            then, now = PAGE.number(change.accepted.value), PAGE.number(change.now.value)
+            yield f"- {escaped(label(change))}: **{change.standing}**, {then} accepted, {now} now"
+        yield ""
     yield f"| | recall | {level(audit.policy.confidence)} interval | asked | |"
     yield "|---|---:|---|---:|---|"
     for line in RETRIEVAL:

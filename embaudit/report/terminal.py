@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from embaudit.report import details, projection, rerun, sections, slices, thresholds, worst_rows
+from embaudit.report import (
+    baseline,
+    details,
+    projection,
+    rerun,
+    sections,
+    slices,
+    thresholds,
+    worst_rows,
+)
 from embaudit.report.page import Page
 from embaudit.report.plain import count, encodable, printable
 from embaudit.report.sheet import Sheet, headed
@@ -52,6 +61,9 @@ class Report(Sheet):
         audit = self._audit
         yield 0, sections.verdict(page, audit)
         yield 0, page.text(audit.summary)
+        if audit.baseline is not None:
+            parts = baseline.section(page, audit, audit.baseline)
+            yield from headed("Baseline", parts, printable(audit.baseline.uri))
         yield from headed("Compared", sections.compared(page, audit))
         found = f"share of the true top {audit.k} found; A in B: A's vectors search B"
         yield from headed("Retrieval", sections.retrieval(page, audit), found)

@@ -1,0 +1,73 @@
+"""Is this audit worse than one that was accepted? For gates that ask for no more than before."""
+
+from __future__ import annotations
+
+from embaudit.errors import InputError
+from embaudit.result import RANK, Audit, Baseline, BaselineChange, Estimate, Measure
+
+RECALLS = ("recall.", "mixed_index.", "partner.found.")
+"""Measures that are gated: what the user will do."""
+
+
+def against(audit: Audit, accepted: Audit, uri: str) -> Audit:
+    """Return the audit with what has changed since an accepted one, which then is its gate.
+
+    The verdict is worse where it is further down in the order of gating; a recall is where its
+    whole interval lies below the accepted one's, or where it is no longer measured.
+
+    Parameters
+    ----------
+    audit, accepted : Audit
+    uri : str
+        Of the accepted one, as typed.
+
+    Raises
+    ------
+    InputError
+        For an audit under another metric or with another number of neighbours: its recalls are
+        of something else.
+    """
+    for name in ("metric", "k"):
+        then, now = getattr(accepted, name), getattr(audit, name)
+        if then != now:
+            raise InputError(
+                f"{uri}: the baseline has {name} {then}, this comparison {now}; compare as it did, "
+                "or accept a new baseline"
+            )
+    limit = RANK[accepted.verdict]
+    worse = [RANK[candidate] > limit for candidate in audit.candidates]
+    changes = [
+        _change(key, before, audit.measures[key])
+        for key, before in accepted.measures.items()
+        if key.startswith(RECALLS) and before.value is not None
+    ]
+    baseline = Baseline(
+        uri=uri,
+        verdict=accepted.verdict,
+        rows=accepted.pairing.distinct_rows,
+        verdict_worse="yes" if all(worse) else "open" if any(worse) else "no",
+        changes=changes,
+    )
+    return audit.model_copy(update={"baseline": baseline})
+
+
+def _change(key: str, before: Measure, now: Measure) -> BaselineChange:
+    low, high = _interval(before)
+    lowest, highest = _interval(now)
+    if now.value is None or highest < low:
+        standing = "worse"
+    else:
+        standing = "better" if lowest > high else "same"
+    return BaselineChange.model_validate(
+        {
+            "id": key,
+            "accepted": Estimate(value=before.value, ci=before.ci),
+            "now": Estimate(value=now.value, ci=now.ci),
+            "standing": standing,
+        }
+    )
+
+
+def _interval(measure: Measure) -> tuple[float, float]:
+    value = measure.value or 0.0
+    return measure.ci or (value, value)
