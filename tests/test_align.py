@@ -16,7 +16,8 @@ from benchmarks.pairs import SAMPLE_DATA, load
 from embaudit.datatypes import METHODS
 from embaudit.errors import InputError, UsageError
 from embaudit.maps.map_file import read_map, save_map
-from embaudit.remedy.aligning import align, notes_of
+from embaudit.remedy.aligning import align
+from embaudit.remedy.records import notes_of
 from embaudit.remedy.verifying import verify
 
 SETS = load()

@@ -31,7 +31,8 @@ from embaudit.measures.shared_space import (
     reciprocal_rank,
     uniformity,
 )
-from embaudit.remedy.joint import align_joint, joint_notes
+from embaudit.remedy.joint import align_joint
+from embaudit.remedy.records import joint_notes
 from embaudit.remedy.verifying_joint import verify_joint
 from embaudit.stats.moments import Scatter
 

@@ -113,7 +113,7 @@ def align(
     keep = alignment.helps or force
     if keep:
         from embaudit.maps.map_file import save_map
-        from embaudit.remedy.aligning import notes_of
+        from embaudit.remedy.records import notes_of
 
         save_map(fitted, path, notes_of(alignment))
     _show(alignment, output if keep else None, column, json=json, quiet=quiet)

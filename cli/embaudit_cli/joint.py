@@ -71,7 +71,7 @@ def align_joint(
     keep = found.helps or force
     if keep:
         from embaudit.maps.map_file import save_heads
-        from embaudit.remedy.joint import joint_notes
+        from embaudit.remedy.records import joint_notes
 
         save_heads(fitted, (paths[0][1], paths[1][1]), joint_notes(found))
     from embaudit.report.joint import JointReport, one_line

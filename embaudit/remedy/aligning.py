@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from embaudit.alignment import Alignment, CurvePoint, IndexPoint, MethodFigures
-from embaudit.data.embedding_set import ArraySet
+from embaudit.alignment import Alignment, CurvePoint, MethodFigures
 from embaudit.data.id_files import IdSource
 from embaudit.data.join import open_pair
-from embaudit.data.pair import Pair
 from embaudit.data.sources import Source
 from embaudit.datatypes import (
     DIRECTIONS,
@@ -27,7 +24,6 @@ from embaudit.datatypes import (
     Metric,
     Progress,
     Rows,
-    SilentProgress,
 )
 from embaudit.errors import InputError, UsageError, did_you_mean
 from embaudit.fitting import fitted_map
@@ -35,14 +31,13 @@ from embaudit.maps.cross_fit import CrossFit, cross_fit
 from embaudit.maps.fitted import FittedMap, RowMapper
 from embaudit.maps.fold_fit import row_spaces
 from embaudit.maps.low_rank import saves
-from embaudit.maps.map_file import Held, MapNotes, Measured
 from embaudit.maps.methods import in_axes
 from embaudit.measures.distances import paired_cosine, row_cosines
 from embaudit.measures.neighbors import QueryResults
-from embaudit.remedy.checksums import described, noted
+from embaudit.remedy.checksums import described
 from embaudit.remedy.learning_curve import FewPairs, asked_as
 from embaudit.remedy.mapped_search import OneWay
-from embaudit.remedy.mapped_set import MappedSet
+from embaudit.remedy.records import smaller_indexes
 from embaudit.result import Estimate, Policy
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.lengths import LengthenedMaps, lengthened_maps
@@ -58,8 +53,6 @@ from embaudit.version import __version__
 
 AUTO = "auto"
 QUERIES = 2048
-INDEX_SIZES = (16384, 4096, 1024, 256, 64)
-"""Rows of smaller indexes: fewer rows are easier to tell apart, and `verify` may be given few."""
 TIMED = 200
 """Single queries that are mapped to tell what one costs."""
 
@@ -252,7 +245,7 @@ def _aligned(
             asked_as(way, few),
             tuple(map(str, few)),
         ).run(queries, progress)
-        smaller = _smaller_indexes(way, maps, fitted.plan)
+        smaller = smaller_indexes(way, maps, fitted.plan)
     image = fitted.maps.transform(way.direction, chosen.method, queries, x)
     turn = np.random.default_rng([population.options.seed, 5])
     cosine, random = paired_cosine(image, y, turn)
@@ -295,31 +288,6 @@ def _aligned(
         curve=sorted(curve, key=lambda point: point.pairs),
         timing=ledger.timing | {"query": _query_seconds(final)},
     )
-
-
-def _smaller_indexes(way: OneWay, maps: Sequence[FittedMap], plan: FoldPlan) -> list[IndexPoint]:
-    """Return the recall of mapped vectors in indexes of fewer rows, for pairs to come."""
-    population = way.population
-    options = replace(population.options, progress=SilentProgress())
-    source, target = way.turned((population.pair.a, population.pair.b))
-    mapped = MappedSet(source, maps, plan)
-    points = []
-    for size in index_sizes(population.n, 4 * options.k + 2):
-        rows = np.sort(population.order[:size])
-        # Rows that are all one vector have no neighbours to find.
-        with suppress(InputError):
-            pair = Pair(ArraySet(mapped.take(rows)), ArraySet(target.take(rows)))
-            alone = OneWay(populate(pair, options), "a_to_b", endless=True)
-            found = alone.stored().run(alone.population.order[:QUERIES], options.progress)
-            recall = alone.estimate(found)
-            assert recall is not None, "mapped rows have the target's dimension"
-            points.append(IndexPoint(rows=size, recall=recall))
-    return points
-
-
-def index_sizes(rows: int, fewest: int) -> list[int]:
-    """Return the sizes of smaller indexes that a map is measured in, the largest first."""
-    return [size for size in INDEX_SIZES if fewest <= size <= rows // 2]
 
 
 def _fit(way: OneWay, methods: tuple[Method, ...], ledger: Ledger) -> _Fitted:
@@ -386,34 +354,3 @@ def _query_seconds(fitted: FittedMap) -> float:
         mapper.map(query, out)
         seconds.append(time.perf_counter() - started)
     return float(np.median(seconds))
-
-
-def held(measured: Mapping[str, Estimate]) -> dict[str, Held]:
-    """Return figures as a map file holds them."""
-    return {
-        name: Held(value=found.value, ci=found.ci)
-        for name, found in measured.items()
-        if found.value is not None
-    }
-
-
-def notes_of(alignment: Alignment) -> MapNotes:
-    """Return what a map file says of the rows and figures behind a map."""
-    chosen = next(one for one in alignment.methods if one.chosen)
-    measured = {
-        "recall": alignment.after.recall,
-        "mixed_index": alignment.after.mixed_index,
-        "partner_found": alignment.after.partner_found,
-    }
-    held_out = held({name: found for name, found in measured.items() if found is not None})
-    smaller = [
-        Measured(rows=point.rows, held_out=held({"recall": point.recall}))
-        for point in alignment.smaller_indexes
-    ]
-    return MapNotes(
-        inputs=noted([alignment.a, alignment.b]),
-        k=alignment.k,
-        penalty=chosen.penalty,
-        held_out=held_out,
-        by_rows=[Measured(rows=alignment.pairs, held_out=held_out), *smaller],
-    )

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 import numpy as np
 
 from embaudit.alignment import MappedSource
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.pair import Pair, even_spans
-from embaudit.maps.map_file import MapSource
 
 BLOCK_BYTES = 8 << 20
 
@@ -34,13 +32,6 @@ def checksum(source: EmbeddingSet) -> str:
     for block in source.blocks(even_spans(source.rows, step)):
         found.update(np.ascontiguousarray(block).data)
     return found.hexdigest()
-
-
-def noted(sides: Sequence[MappedSource]) -> list[MapSource]:
-    """Return what a map's file says of the sides it was fitted on."""
-    return [
-        MapSource(uri=one.uri, rows=one.rows, dim=one.dim, sha256=one.sha256 or "") for one in sides
-    ]
 
 
 def described(pair: Pair) -> list[MappedSource]:

@@ -19,12 +19,12 @@ from embaudit.joint_space import (
     SharedIndexPoint,
 )
 from embaudit.maps.fitted import space_of
-from embaudit.maps.map_file import MapNotes, Measured
-from embaudit.remedy.aligning import check_choice, held, index_sizes, require_rows
-from embaudit.remedy.checksums import described, noted
-from embaudit.remedy.joint_figures import flat, retrieval, retrievals, sight, unit_set, worse_way
+from embaudit.remedy.aligning import check_choice, require_rows
+from embaudit.remedy.checksums import described
+from embaudit.remedy.joint_figures import retrieval, retrievals, sight, unit_set, worse_way
 from embaudit.remedy.joint_fitting import CanonicalRecipe, Fitting, JointMaps, contrastive_of
 from embaudit.remedy.kept import kept
+from embaudit.remedy.records import index_sizes
 from embaudit.result import Policy
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.options import Options
@@ -232,22 +232,3 @@ def _helps(before: BothWays | None, after: BothWays, n: int, policy: Policy) -> 
     reached = worse_way(after, n)
     stored = 0.0 if before is None else worse_way(before, n)
     return reached >= policy.min_aligned_recall and reached - stored > NOTABLE_GAIN
-
-
-def joint_notes(found: JointAlignment) -> MapNotes:
-    """Return what a head's file says of the rows and figures behind it."""
-    chosen = found.figures[-1]
-    by_rows = [
-        Measured(rows=rows, held_out=held(flat(retrieved)))
-        for rows, retrieved in [
-            (found.pairs, chosen.retrieval),
-            *((point.rows, point.retrieval) for point in found.smaller_indexes),
-        ]
-    ]
-    return MapNotes(
-        inputs=noted([found.a, found.b]),
-        k=found.k,
-        penalty=chosen.penalty,
-        held_out=by_rows[0].held_out,
-        by_rows=by_rows,
-    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.datatypes import DIRECTIONS, Mask, Metric, Rows, Vector
+from embaudit.datatypes import DIRECTIONS, Direction, Mask, Metric, Rows, Vector
 from embaudit.joint_space import FIRST, BothWays, PartnerRecall, SharedIndexPoint, SharedSight
 from embaudit.measures.shared_space import (
     PartnerRanks,
@@ -114,10 +114,15 @@ def worse_way(found: BothWays, n: int) -> float:
     return (worse - chance) / (1.0 - chance) if chance < 1.0 else 0.0
 
 
-def flat(found: BothWays) -> dict[str, Estimate]:
-    """Return the figures of both directions by name, as ``a_to_b.at_10``."""
+def figures(found: BothWays) -> dict[tuple[Direction, int], Estimate]:
+    """Return the figures by direction and number of first rows."""
     return {
-        f"{direction}.at_{first}": getattr(getattr(found, direction), f"at_{first}")
+        (direction, first): getattr(getattr(found, direction), f"at_{first}")
         for direction in DIRECTIONS
         for first in FIRST
     }
+
+
+def name_of(direction: Direction, first: int) -> str:
+    """Return what a map file calls a figure: ``a_to_b.at_10``."""
+    return f"{direction}.at_{first}"

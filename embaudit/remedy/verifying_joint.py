@@ -15,7 +15,7 @@ from embaudit.maps.fitted import FittedMap, space_of
 from embaudit.maps.map_file import MapNotes, read_map
 from embaudit.remedy.applying import check_norms, check_source
 from embaudit.remedy.checksums import described
-from embaudit.remedy.joint_figures import flat, retrieval, sight, worse_way
+from embaudit.remedy.joint_figures import figures, name_of, retrieval, sight, worse_way
 from embaudit.remedy.mapped_set import MappedSet
 from embaudit.remedy.verifying import comparable, same_inputs
 from embaudit.result import Estimate, Policy
@@ -145,12 +145,13 @@ def _fault(
             f"R@{FIRST[-1]} of the worse direction, {reached:.3f} corrected for chance, is below "
             f"the {policy.min_aligned_recall:g} that is asked"
         )
-    for name, now in flat(found).items():
-        before = recorded.get(name)
+    for (direction, first), now in figures(found).items():
+        before = recorded.get(name_of(direction, first))
         if before is None or before.ci is None or now.ci is None:
             continue
         if now.ci[1] < before.ci[0]:
             return (
-                f"{name} has fallen below the interval that was recorded, from {before.ci[0]:.3f}"
+                f"R@{first} from {direction[0].upper()} to {direction[-1].upper()} has fallen "
+                f"below the interval that was recorded, from {before.ci[0]:.3f}"
             )
     return None
