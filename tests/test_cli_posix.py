@@ -191,6 +191,9 @@ with_progress(work, quiet={quiet})
 def test_progress_appears_for_work_that_lasts_and_is_removed():
     shown = on_terminal(WORK.format(seconds=0.35, quiet=False))
     assert "moments" in shown
+    shares = [int(share) for share in re.findall(r"(\d+)%", shown)]
+    assert shares == sorted(shares)
+    assert 50 <= shares[-1] <= 100
     assert shown.endswith("\x1b[2K")
 
 

@@ -52,7 +52,8 @@ class Announcement:
 class TerminalProgress(Announcement):
     """Shows how far all of the work is once it has lasted `DELAY_SECONDS`; gone when it ends.
 
-    Its methods may be called from any thread.
+    Work that forecasts nothing shows how far each of its stages is. Its methods may be called from
+    any thread.
     """
 
     def __init__(self) -> None:
@@ -72,6 +73,7 @@ class TerminalProgress(Announcement):
         self._task = self._bars.add_task("reading", total=None)
         self._delay = Timer(DELAY_SECONDS, self._bars.start)
         self._delay.daemon = True
+        self._forecast = False
 
     def __enter__(self) -> TerminalProgress:
         self._delay.start()
@@ -87,9 +89,23 @@ class TerminalProgress(Announcement):
         self._delay.join()  # a bar that is just appearing must be there to be removed
         self._bars.stop()
 
+    def begin(self, forecast: Forecast) -> None:
+        """Announce what lasts, and wait to be told how far all of it is."""
+        super().begin(forecast)
+        self._forecast = True
+        self._bars.remove_task(self._task)
+        self._task = self._bars.add_task("reading", total=None)
+
     def stage(self, name: str, total: int) -> None:
         """Name the current stage."""
         self._bars.update(self._task, description=f"{name:<13}")
+        if not self._forecast:
+            self._bars.update(self._task, total=total, completed=0)
+
+    def advance(self, steps: int = 1) -> None:
+        """Count steps of a stage where nothing tells how far all of the work is."""
+        if not self._forecast:
+            self._bars.update(self._task, advance=steps)
 
     def reach(self, done: float, seconds_left: float) -> None:
         """Show how far the work is."""
