@@ -28,7 +28,8 @@ def render() -> str:
     """Return the document."""
     group: Any = typer.main.get_command(app)
     commands = group.commands.items()
-    sections = [INTRODUCTION, *(_command(name, command) for name, command in commands)]
+    everywhere = "\n".join(["Before the command:", "", *_table(group.params)])
+    sections = [INTRODUCTION, everywhere, *(_command(*named) for named in commands)]
     return "\n".join(sections)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from embaudit.version import __version__
-from embaudit_cli import align, apply, compare, concat, schema, show, verify
+from embaudit_cli import align, apply, check, compare, concat, config, schema, show, verify
 from embaudit_cli.failures import OneLineErrors
 from embaudit_cli.options import NO_VALUE
 
@@ -29,6 +29,15 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def embaudit(
+    context: typer.Context,
+    settings: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            metavar="FILE",
+            help="File of settings; the nearest embaudit.toml or pyproject.toml by default.",
+        ),
+    ] = None,
     version: Annotated[
         bool,
         typer.Option(
@@ -42,6 +51,11 @@ def embaudit(
     ] = False,
 ) -> None:
     """Say, with evidence, whether the vectors of two embedding files may be compared."""
+    from embaudit.configuration import configuration
+
+    group: Any = context.command
+    context.obj = configuration(settings)
+    context.default_map = config.defaults(context.obj, group.commands)
 
 
 app.command(epilog=compare.EPILOG)(compare.compare)
@@ -49,5 +63,7 @@ app.command(epilog=align.EPILOG)(align.align)
 app.command(epilog=apply.EPILOG)(apply.apply)
 app.command(epilog=concat.EPILOG)(concat.concat)
 app.command(epilog=verify.EPILOG)(verify.verify)
+app.command(epilog=check.EPILOG)(check.check)
+app.command(epilog=config.EPILOG)(config.config)
 app.command(epilog=show.EPILOG)(show.show)
 app.command(epilog=schema.EPILOG)(schema.schema)

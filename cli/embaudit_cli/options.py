@@ -292,6 +292,10 @@ Verbose: TypeAlias = Annotated[
     ),
 ]
 
+PairNames: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME ...]", help="Pairs to compare; all that are named by default."),
+]
 AuditFile: TypeAlias = Annotated[
     str, typer.Argument(metavar="AUDIT", help="JSON that embaudit compare has written.")
 ]

@@ -1,0 +1,77 @@
+"""The command ``embaudit check``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from embaudit.errors import UsageError, did_you_mean
+from embaudit_cli import options
+
+if TYPE_CHECKING:
+    from embaudit.checking import Checked
+    from embaudit.configuration import Configuration
+
+EPILOG = """[bold]Examples[/bold]
+  embaudit check
+  embaudit check search images
+  embaudit --config ci/embaudit.toml check --quiet
+
+[bold]Exit status[/bold]
+  The worst of the pairs: 2 where one cannot be compared, else 1, else 3, else 0.
+"""
+
+
+def check(
+    context: typer.Context,
+    names: options.PairNames = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Compare the pairs that embaudit.toml or pyproject.toml names, and print one table."""
+    settings: Configuration = context.obj
+    chosen = _chosen(settings, names or [])
+    from embaudit.checking import check_pair, worst
+    from embaudit_cli.progress import with_progress
+
+    def compared(name: str) -> Checked:
+        return with_progress(
+            lambda progress: check_pair(name, settings.of_pair(name), progress), quiet=quiet
+        )
+
+    checked = [compared(name) for name in chosen]
+    _show(checked, json=json, quiet=quiet)
+    raise typer.Exit(worst(checked))
+
+
+def _chosen(settings: Configuration, names: list[str]) -> list[str]:
+    if not settings.pairs:
+        where = settings.path or "embaudit.toml and pyproject.toml"
+        raise UsageError(f"{where}: names no pairs; add [pairs.NAME] with a and b, or use compare")
+    for name in names:
+        if name not in settings.pairs:
+            near = did_you_mean(name, settings.pairs)
+            raise UsageError(f"{name}: no pair of that name in {settings.path}{near}")
+    return names or list(settings.pairs)
+
+
+def _show(checked: list[Checked], *, json: bool, quiet: bool) -> None:
+    from embaudit.report.checks import CheckReport, line
+    from embaudit_cli import streams
+
+    with streams.standard_output():
+        console = streams.stdout()
+        if json:
+            import json as dumping
+
+            found = {
+                one.name: {"error": one.error} if one.audit is None else one.audit.to_dict()
+                for one in checked
+            }
+            streams.write_document(dumping.dumps({"pairs": found}, indent=2, ensure_ascii=False))
+        elif quiet:
+            for one in checked:
+                console.print(line(one, console.encoding), soft_wrap=True)
+        else:
+            console.print(CheckReport(checked), crop=False)

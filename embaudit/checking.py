@@ -1,0 +1,71 @@
+"""Comparing the pairs that a file of settings names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from embaudit.answers.baseline import against
+from embaudit.audit import compare
+from embaudit.configuration import Setting
+from embaudit.datatypes import Progress
+from embaudit.errors import EmbauditError
+from embaudit.result import Audit, Policy
+from embaudit.saved_audit import read_audit
+
+WORST_FIRST = (2, 1, 3, 0)
+"""Exit statuses: an error before a failure, that before what is undecided."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of a pair: its audit, or why there is none.
+
+    Attributes
+    ----------
+    name : str
+    audit : Audit or None
+    error : str or None
+    """
+
+    name: str
+    audit: Audit | None = None
+    error: str | None = None
+
+    @property
+    def exit_code(self) -> int:
+        """Return the gate's answer, 2 for an error."""
+        return 2 if self.audit is None else self.audit.exit_code()
+
+
+def check_pair(
+    name: str, settings: Mapping[str, Setting], progress: Progress | None = None
+) -> Checked:
+    """Compare a pair; what cannot be compared is told, not raised, so that others go on.
+
+    Parameters
+    ----------
+    name : str
+    settings : mapping of str to Setting
+        In force for the pair; ``a`` and ``b`` are among them.
+    progress : Progress, optional
+    """
+    try:
+        return Checked(name, _compared({key: one.value for key, one in settings.items()}, progress))
+    except EmbauditError as error:
+        return Checked(name, error=str(error))
+
+
+def _compared(values: dict[str, Any], progress: Progress | None) -> Audit:
+    policy = {key: values.pop(key) for key in Policy.model_fields if key in values}
+    accepted = values.pop("baseline", None)
+    before = None if accepted is None else read_audit(accepted)
+    a, b = values.pop("a"), values.pop("b")
+    audit = compare(a, b, policy=Policy.model_validate(policy), progress=progress, **values)
+    return audit if before is None else against(audit, before, accepted)
+
+
+def worst(checked: list[Checked]) -> int:
+    """Return the exit status of all pairs together."""
+    return min((one.exit_code for one in checked), key=WORST_FIRST.index)

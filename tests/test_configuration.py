@@ -1,0 +1,179 @@
+"""Settings from a file: found, checked with their lines, overridden by the command line."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from commands import EMBAUDIT, run, run_code
+from oracles import rotation
+
+from embaudit.configuration import Configuration, configuration
+from embaudit.errors import UsageError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).standard_normal((400, 8)).astype(np.float32)
+    np.save("a.npy", x)
+    np.save("same.npy", x + np.float32(0.001))
+    np.save("turned.npy", (x @ rotation(8, np.random.default_rng(1))).astype(np.float32))
+    return tmp_path
+
+
+PAIRS = """
+min-recall = 0.8
+k = [10, 5]
+
+[pairs.same]
+a = "a.npy"
+b = "same.npy"
+
+[pairs."two words"]
+a = "a.npy"
+b = "turned.npy"
+require = "align"
+"""
+
+
+def test_settings_are_found_with_their_lines(folder):
+    (folder / "embaudit.toml").write_text(PAIRS)
+    found = configuration()
+    assert str(found.path) == "embaudit.toml"
+    assert found.settings["min_recall"].value == 0.8
+    assert found.settings["min_recall"].place == "embaudit.toml:2"
+    assert list(found.pairs) == ["same", "two words"]
+    assert found.of_pair("two words")["require"].place == "embaudit.toml:12"
+    assert found.of_pair("same")["k"].value == [10, 5]
+
+
+def test_the_nearest_file_counts_and_its_own_folder_is_where_paths_begin(folder, monkeypatch):
+    (folder / "pyproject.toml").write_text(
+        '[project]\nname = "x"\n[tool.embaudit]\nseed = 3\n'
+        '[tool.embaudit.pairs.one]\na = "a.npy"\nb = "x.parquet::new"\n'
+    )
+    below = folder / "deep" / "er"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    # A file of other things does not hide the one above it.
+    (below.parent / "pyproject.toml").write_text('[project]\nname = "y"\n')
+    found = configuration()
+    assert found.settings["seed"].place.endswith("pyproject.toml:4")
+    assert found.pairs["one"]["a"].value.replace("\\", "/") == "../../a.npy"
+    assert found.pairs["one"]["b"].value.replace("\\", "/") == "../../x.parquet::new"
+    (below / "embaudit.toml").write_text("seed = 4\n")
+    assert configuration().settings["seed"].value == 4
+    assert configuration(folder / "pyproject.toml").settings["seed"].value == 3
+
+
+def test_without_a_file_nothing_is_set(folder):
+    assert configuration() == Configuration()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            "min_recal = 1",
+            r"toml:1: unknown setting 'min_recal' \(did you mean 'min_recall'",
+        ),
+        ("pair = 1", r"unknown setting 'pair' \(did you mean 'pairs'"),
+        ("[pairs.x]\na='a'\nb='b'\nrequired='safe'", r":4: unknown setting 'required' .*'require'"),
+        ("\nk = 'ten'", ":2: k: expected a whole number or a list of them, found 'ten'"),
+        ("k = [1.5]", "k: expected a whole number"),
+        ("seed = true", "seed: expected a whole number, found 'True'"),
+        ("min_recall = '1'", "min_recall: expected a number"),
+        ("[pairs.x]\na = 'a.npy'", "pair x: b is missing"),
+        ("[pairs.x]\na = 1\nb = 'b'", ":2: a: expected text"),
+        ("[pairs.x]\na='a'\nb='b'\nby_row = 1", ":4: by_row: expected true or false"),
+        ("pairs = 3", "pairs: expected a table for each"),
+        ("[pairs]\nx = 3", "pairs: expected a table for each"),
+        ("a = ", "not valid TOML"),
+        ("\ufffe = 1", "not valid TOML"),
+        ("x = " + "[" * 5000, "not valid TOML"),
+    ],
+)
+def test_what_means_nothing_is_refused_in_one_line(folder, text, complaint):
+    (folder / "embaudit.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=complaint) as caught:
+        configuration()
+    assert "\n" not in str(caught.value)
+    done = run([*EMBAUDIT, "compare", "a.npy", "same.npy"])
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_file_that_is_not_there_is_refused(folder):
+    done = run([*EMBAUDIT, "--config", "none.toml", "check"])
+    assert done.returncode == 2
+    assert "none.toml: No such file or directory; check --config" in done.stderr
+
+
+def test_the_command_line_wins(folder):
+    (folder / "embaudit.toml").write_text('min_recall = 0.8\nk = [5, 3]\nmetric = "euclidean"\n')
+    compare = [*EMBAUDIT, "compare", "a.npy", "same.npy", "--json"]
+    found = json.loads(run(compare).stdout)
+    assert (found["policy"]["min_recall"], found["k"], found["metric"]) == (0.8, 5, "euclidean")
+    assert list(found["measures_at_k"]) == ["3"]
+    found = json.loads(run([*compare, "--min-recall", "0.7", "--k", "4"]).stdout)
+    assert (found["policy"]["min_recall"], found["k"]) == (0.7, 4)
+    aligned = run([*EMBAUDIT, "align", "a.npy", "turned.npy", "-o", "m.safetensors", "--json"])
+    assert json.loads(aligned.stdout)["k"] == 5
+
+
+def test_what_is_in_force_is_printed_with_where_it_stands(folder):
+    (folder / "embaudit.toml").write_text(PAIRS)
+    lines = run([*EMBAUDIT, "config"]).stdout.splitlines()
+    told = {line.split()[0]: line.split()[-1] for line in lines}
+    assert told["min_recall"] == "embaudit.toml:2"
+    assert told["seed"] == "default"
+    assert told["pairs.same.a"] == "embaudit.toml:6"
+
+
+def test_all_pairs_are_checked_and_the_worst_decides(folder):
+    file = folder / "embaudit.toml"
+    file.write_text(PAIRS)
+    done = run([*EMBAUDIT, "check"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split()[-1] for line in done.stdout.splitlines()[1:3]] == ["met", "met"]
+    file.write_text(PAIRS + '\n[pairs.lost]\na = "a.npy"\nb = "turned.npy"\n')
+    done = run([*EMBAUDIT, "check"])
+    assert done.returncode == 1
+    assert "lost: An orthogonal map" in done.stdout.replace("\n", " ")
+    file.write_text(PAIRS + '\n[pairs.gone]\na = "a.npy"\nb = "gone.npy"\n')
+    done = run([*EMBAUDIT, "check", "--json"])
+    assert done.returncode == 2
+    pairs = json.loads(done.stdout)["pairs"]
+    assert pairs["same"]["verdict"] == "safe"
+    assert pairs["gone"] == {"error": "gone.npy: no such file; check the path"}
+    one = run([*EMBAUDIT, "check", "same", "--quiet"])
+    assert one.returncode == 0
+    assert one.stdout.startswith("same: safe (400 rows, k 10): ")
+    wrong = run([*EMBAUDIT, "check", "sam"])
+    assert wrong.returncode == 2
+    assert "did you mean 'same'" in wrong.stderr
+
+
+def test_a_pair_has_its_own_baseline(folder):
+    accepted = ["compare", "a.npy", "turned.npy", "--output", "json=old.json"]
+    assert run([*EMBAUDIT, *accepted]).returncode == 1
+    (folder / "embaudit.toml").write_text(
+        '[pairs.x]\na = "a.npy"\nb = "turned.npy"\nbaseline = "old.json"\n'
+    )
+    done = run([*EMBAUDIT, "check"])
+    assert done.returncode == 0, done.stdout
+    assert "no worse than accepted: met" in done.stdout
+
+
+def test_without_pairs_there_is_nothing_to_check(folder):
+    done = run([*EMBAUDIT, "check"])
+    assert done.returncode == 2
+    assert "add [pairs.NAME] with a and b" in done.stderr
+
+
+def test_reading_settings_imports_nothing_heavy():
+    code = "import sys, embaudit.configuration; print(*sys.modules)"
+    loaded = run_code(code).stdout.split()
+    assert not {"numpy", "pydantic", "rich", "pyarrow"} & set(loaded)
