@@ -27,11 +27,15 @@ class Checked:
     name : str
     audit : Audit or None
     error : str or None
+    file, line : str and int, or None
+        Where the pair is named, or what is required of it.
     """
 
     name: str
     audit: Audit | None = None
     error: str | None = None
+    file: str | None = None
+    line: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -52,9 +56,12 @@ def check_pair(
     progress : Progress, optional
     """
     try:
-        return Checked(name, _compared({key: one.value for key, one in settings.items()}, progress))
+        audit = _compared({key: one.value for key, one in settings.items()}, progress)
     except EmbauditError as error:
-        return Checked(name, error=str(error))
+        named = settings["a"]
+        return Checked(name, error=str(error), file=named.file, line=named.line)
+    asked = settings.get("baseline") or settings.get("require") or settings["a"]
+    return Checked(name, audit, file=asked.file, line=asked.line)
 
 
 def _compared(values: dict[str, Any], progress: Progress | None) -> Audit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -154,6 +155,37 @@ def test_all_pairs_are_checked_and_the_worst_decides(folder):
     wrong = run([*EMBAUDIT, "check", "sam"])
     assert wrong.returncode == 2
     assert "did you mean 'same'" in wrong.stderr
+
+
+def test_one_run_of_all_pairs_has_many_forms(folder):
+    (folder / "embaudit.toml").write_text(
+        PAIRS + '\n[pairs."<b>|x"]\na = "a.npy"\nb = "turned.npy"\n'
+        '\n[pairs.gone]\na = "a.npy"\nb = "gone.npy"\n'
+    )
+    forms = {"markdown": "c.md", "junit": "c.xml", "json": "c.json"}
+    asked = [word for name, file in forms.items() for word in ("--output", f"{name}={file}")]
+    done = run([*EMBAUDIT, "check", *asked, "--output", "github=-"])
+    assert done.returncode == 2, done.stderr
+    errors = [line for line in done.stdout.splitlines() if line.startswith("::error ")]
+    assert len(errors) == 2
+    assert errors[0].startswith(
+        "::error file=embaudit.toml,line=15,title=embaudit%2C <b>|x%3A align"
+    )
+    assert errors[1].startswith(
+        "::error file=embaudit.toml,line=19,title=embaudit%2C gone%3A error"
+    )
+    assert "::notice file=embaudit.toml,line=12,title=embaudit%2C two words" in done.stdout
+    suite = ElementTree.parse(folder / "c.xml").getroot()
+    assert [suite.get(name) for name in ("tests", "failures", "errors")] == ["4", "1", "1"]
+    markdown = (folder / "c.md").read_text(encoding="utf-8")
+    assert markdown.startswith("### ❌ embaudit: 2 of 4 pairs met\n")
+    assert r"| ❌ | &lt;b&gt;\|x | align | required safe: not met |" in markdown
+    assert "| ❌ | gone | error | gone.npy: no such file; check the path |" in markdown
+    pairs = json.loads((folder / "c.json").read_text(encoding="utf-8"))["pairs"]
+    assert list(pairs) == ["same", "two words", "<b>|x", "gone"]
+    for refused in ("rows=c.csv", "json=a.npy"):
+        wrong = run([*EMBAUDIT, "check", "--output", refused])
+        assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
 
 
 def test_a_pair_has_its_own_baseline(folder):

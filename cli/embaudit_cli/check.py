@@ -12,10 +12,11 @@ from embaudit_cli import options
 if TYPE_CHECKING:
     from embaudit.checking import Checked
     from embaudit.configuration import Configuration
+    from embaudit.report.outputs import Outputs
 
 EPILOG = """[bold]Examples[/bold]
   embaudit check
-  embaudit check search images
+  embaudit check search images --output junit=embaudit.xml
   embaudit --config ci/embaudit.toml check --quiet
 
 [bold]Exit status[/bold]
@@ -27,13 +28,23 @@ def check(
     context: typer.Context,
     names: options.PairNames = None,
     json: options.Json = False,
+    output: options.Output = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Compare the pairs that embaudit.toml or pyproject.toml names, and print one table."""
     settings: Configuration = context.obj
     chosen = _chosen(settings, names or [])
     from embaudit.checking import check_pair, worst
+    from embaudit.configuration import PATHS
+    from embaudit.report.outputs import parse_outputs, write_checks
     from embaudit_cli.progress import with_progress
+
+    read = [
+        one.value for name in chosen for key, one in settings.of_pair(name).items() if key in PATHS
+    ]
+    outputs = parse_outputs([*(output or []), *(["json=-"] if json else [])], inputs=read)
+    if outputs.want_rows:
+        raise UsageError("rows: of one comparison; ask `embaudit compare` for them")
 
     def compared(name: str) -> Checked:
         return with_progress(
@@ -41,7 +52,8 @@ def check(
         )
 
     checked = [compared(name) for name in chosen]
-    _show(checked, json=json, quiet=quiet)
+    _show(checked, outputs, quiet=quiet)
+    write_checks(checked, outputs.files)
     raise typer.Exit(worst(checked))
 
 
@@ -56,20 +68,15 @@ def _chosen(settings: Configuration, names: list[str]) -> list[str]:
     return names or list(settings.pairs)
 
 
-def _show(checked: list[Checked], *, json: bool, quiet: bool) -> None:
+def _show(checked: list[Checked], outputs: Outputs, *, quiet: bool) -> None:
     from embaudit.report.checks import CheckReport, line
+    from embaudit.report.formats import render_checks
     from embaudit_cli import streams
 
     with streams.standard_output():
         console = streams.stdout()
-        if json:
-            import json as dumping
-
-            found = {
-                one.name: {"error": one.error} if one.audit is None else one.audit.to_dict()
-                for one in checked
-            }
-            streams.write_document(dumping.dumps({"pairs": found}, indent=2, ensure_ascii=False))
+        if outputs.stdout is not None:
+            streams.write_document(render_checks(checked, outputs.stdout))
         elif quiet:
             for one in checked:
                 console.print(line(one, console.encoding), soft_wrap=True)

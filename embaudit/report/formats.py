@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from embaudit.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from embaudit.checking import Checked
     from embaudit.result import Audit
 
 RENDERERS = {
@@ -23,6 +25,21 @@ ROWS = "rows"
 ROW_SUFFIXES = (".parquet", ".csv")
 FORMATS = (*RENDERERS, ROWS)
 """Every name that ``--output NAME=PATH`` takes."""
+
+
+def render_checks(checked: Sequence[Checked], name: str) -> str:
+    """Return what came of several pairs in the format `name`, without a final newline.
+
+    Raises
+    ------
+    UsageError
+        For a format that holds one audit alone.
+    """
+    check_format(name)
+    if name == ROWS:
+        raise UsageError("rows: of one comparison; ask `embaudit compare` for them")
+    text: str = import_module(RENDERERS[name]).render_checks(checked)
+    return text
 
 
 SCHEMAS = {

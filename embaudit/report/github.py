@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from embaudit.report.plain import printable
@@ -9,6 +10,7 @@ from embaudit.report.terminal import one_line
 from embaudit.report.wording import gate
 
 if TYPE_CHECKING:
+    from embaudit.checking import Checked
     from embaudit.result import Audit
 
 Kind = Literal["notice", "warning", "error"]
@@ -19,15 +21,34 @@ def render(audit: Audit) -> str:
 
     A gate that is not met, or that the data cannot decide, is an error.
     """
+    return "\n".join(_lines(audit, "embaudit", None, None))
+
+
+def render_checks(checked: Sequence[Checked]) -> str:
+    """Return the annotations of all pairs, each at the line of the file that names it."""
+    lines: list[str] = []
+    for one in checked:
+        title = f"embaudit, {one.name}"
+        if one.audit is None:
+            message = one.error or "not compared"
+            lines.append(annotation("error", f"{title}: error", message, one.file, one.line))
+        else:
+            lines += _lines(one.audit, title, one.file, one.line)
+    return "\n".join(lines)
+
+
+def _lines(audit: Audit, title: str, file: str | None, line: int | None) -> list[str]:
     wanted, answer = gate(audit)
     kind: Kind = "notice" if answer == "met" else "error"
-    lines = [annotation(kind, f"embaudit: {audit.verdict}, {wanted}: {answer}", one_line(audit))]
-    lines += [
-        annotation("warning", f"embaudit: {finding.id}", finding.message)
-        for finding in audit.findings
-        if finding.severity != "info"
+    told = f"{title}: {audit.verdict}, {wanted}: {answer}"
+    return [
+        annotation(kind, told, one_line(audit), file, line),
+        *(
+            annotation("warning", f"{title}: {finding.id}", finding.message, file, line)
+            for finding in audit.findings
+            if finding.severity != "info"
+        ),
     ]
-    return "\n".join(lines)
 
 
 def annotation(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from embaudit.report.baseline import changes, label, sentence
@@ -15,6 +15,7 @@ from embaudit.report.plain import count, level, printable, share
 from embaudit.report.wording import advised, gate, sampled
 
 if TYPE_CHECKING:
+    from embaudit.checking import Checked
     from embaudit.result import Audit
 
 MARKS = {True: "✅", False: "❌", None: "❔"}
@@ -28,6 +29,25 @@ JOINER = "&#8288;"
 def render(audit: Audit) -> str:
     """Return the report, without a final newline."""
     return "\n".join(_lines(audit))
+
+
+def render_checks(checked: Sequence[Checked]) -> str:
+    """Return a table of all pairs, and the report of each, folded."""
+    met = sum(one.exit_code == 0 for one in checked)
+    mark = ANSWERS["met"] if met == len(checked) else ANSWERS["not met"]
+    lines = [f"### {mark} embaudit: {met} of {count(len(checked), 'pair')} met", ""]
+    lines += ["| | pair | verdict | |", "|---|---|---|---|"]
+    for one in checked:
+        wanted, answer = ("", "not met") if one.audit is None else gate(one.audit)
+        verdict = "error" if one.audit is None else str(one.audit.verdict)
+        told = escaped(one.error or "") if one.audit is None else f"{wanted}: {answer}"
+        lines.append(f"| {ANSWERS[answer]} | {escaped(one.name)} | {verdict} | {told} |")
+    for one in checked:
+        if one.audit is not None:
+            title = f"{escaped(one.name)}: {one.audit.verdict}"
+            lines += ["", f"<details><summary>{title}</summary>", "", render(one.audit), ""]
+            lines.append("</details>")
+    return "\n".join(lines)
 
 
 def escaped(text: str) -> str:

@@ -18,9 +18,10 @@ from embaudit.destinations import (
     temporary_beside,
 )
 from embaudit.errors import UsageError
-from embaudit.report.formats import ROW_SUFFIXES, ROWS, check_format, render
+from embaudit.report.formats import ROW_SUFFIXES, ROWS, check_format, render, render_checks
 
 if TYPE_CHECKING:
+    from embaudit.checking import Checked
     from embaudit.result import Audit
     from embaudit.row_table import RowTable
 
@@ -131,7 +132,28 @@ def write_outputs(audit: Audit, files: Sequence[Destination], rows: RowTable | N
     UsageError
         When rows are to be written and were not measured.
     """
-    contents = [(file.path, _rendered(audit, rows, file)) for file in files]
+    write_files([(file.path, _rendered(audit, rows, file)) for file in files])
+
+
+def write_checks(checked: Sequence[Checked], files: Sequence[Destination]) -> None:
+    """Write what came of several pairs, every file or none.
+
+    Raises
+    ------
+    OutputError
+    UsageError
+        For a format that holds one audit alone.
+    """
+    write_files([(file.path, _encoded(render_checks(checked, file.format))) for file in files])
+
+
+def write_files(contents: Sequence[tuple[Path, bytes]]) -> None:
+    """Write every file, or none.
+
+    Raises
+    ------
+    OutputError
+    """
     temporaries: list[Path] = []
     try:
         staged = [(_stage(path, data, temporaries), path) for path, data in contents]
@@ -145,12 +167,16 @@ def write_outputs(audit: Audit, files: Sequence[Destination], rows: RowTable | N
 
 def _rendered(audit: Audit, rows: RowTable | None, file: Destination) -> bytes:
     if file.format != ROWS:
-        return (render(audit, file.format) + "\n").encode("utf-8", "backslashreplace")
+        return _encoded(render(audit, file.format))
     if rows is None:
         raise UsageError(f"{file.path}: no rows to write; pass rows= to embaudit.compare")
     from embaudit.report import row_files
 
     return row_files.render(rows, file.path.suffix.lower())
+
+
+def _encoded(text: str) -> bytes:
+    return (text + "\n").encode("utf-8", "backslashreplace")
 
 
 def _stage(path: Path, data: bytes, temporaries: list[Path]) -> Path:
