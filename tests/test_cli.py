@@ -449,7 +449,7 @@ def test_colour_follows_the_environment(embaudit_compare, monkeypatch, variables
         ("compare a b --metric ", ["cosine", "dot", "euclidean"]),
         ("compare a b --metric e", ["euclidean"]),
         ("compare a b --require ", ["safe", "degraded", "align", "concatenate"]),
-        ("compare a b --output j", ["json="]),
+        ("compare a b --output j", ["json=", "junit="]),
         ("comp", ["compare"]),
     ],
 )
