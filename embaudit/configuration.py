@@ -123,15 +123,30 @@ def configuration(path: str | os.PathLike[str] | None = None) -> Configuration:
     here = Path.cwd()
     for folder in (here, *here.parents):
         for name in (OWN, SHARED):
-            file = folder / name
-            if not file.is_file():
+            if not _is_ours(folder / name):
                 continue
-            file = _seen_from_here(file)
+            file = _seen_from_here(folder / name)
             table, text = _read(file)
             found = _own(file, table)
             if found is not None:
                 return _checked(file, text, found)
     return Configuration()
+
+
+def _is_ours(path: Path) -> bool:
+    """Return whether a file is there and has settings of ours.
+
+    A pyproject.toml of others may be anything, a template for one: it is nobody's fault here.
+    """
+    if not os.path.isfile(path):
+        return False
+    if path.name == OWN:
+        return True
+    try:
+        with path.open("rb") as stream:
+            return b"embaudit" in stream.read(LARGEST)
+    except OSError:
+        return False
 
 
 def _seen_from_here(path: Path) -> Path:

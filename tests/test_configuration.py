@@ -71,6 +71,12 @@ def test_the_nearest_file_counts_and_its_own_folder_is_where_paths_begin(folder,
 
 def test_without_a_file_nothing_is_set(folder):
     assert configuration() == Configuration()
+    # A file of others is not looked at: it may be a template.
+    (folder / "pyproject.toml").write_text("[project]\nname = {{ name }}\n")
+    assert configuration() == Configuration()
+    (folder / "pyproject.toml").write_text("[tool.embaudit\n")
+    with pytest.raises(UsageError, match=r"pyproject\.toml: not valid TOML"):
+        configuration()
 
 
 @pytest.mark.parametrize(
