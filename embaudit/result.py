@@ -16,6 +16,8 @@ from embaudit.errors import UsageError, did_you_mean
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from embaudit.stats.intervals import Interval
+
 SCHEMA_VERSION = "1"
 SIGNIFICANT_DIGITS = 6
 
@@ -143,6 +145,11 @@ class Estimate(Value):
 
     value: float | None = None
     ci: CI | None = None
+
+    @classmethod
+    def of(cls, interval: Interval) -> Estimate:
+        """Return a value that was measured."""
+        return cls(value=interval.value, ci=(interval.low, interval.high))
 
 
 class Pairing(Value):

@@ -77,7 +77,11 @@ def compare(
     outputs = parse_outputs([*(output or []), *(["json=-"] if json else [])], inputs=read)
 
     # Refused before the work, not after it.
-    accepted = None if baseline is None else _accepted(baseline)
+    accepted = None
+    if baseline is not None:
+        from embaudit.saved_audit import read_audit
+
+        accepted = read_audit(baseline)
     tables: list[RowTable] = []
 
     def audit_files(progress: Progress | None) -> Audit:
@@ -131,12 +135,6 @@ def compare(
     show_audit(audit, outputs, rows, quiet=quiet, verbose=verbose)
     write_outputs(audit, outputs.files, rows)
     raise typer.Exit(0 if exit_zero else audit.exit_code())
-
-
-def _accepted(path: str) -> Audit:
-    from embaudit.saved_audit import read_audit
-
-    return read_audit(path)
 
 
 def _neighbour_counts(text: str) -> list[int]:

@@ -165,12 +165,12 @@ class _Measurement:
             rows=size,
             queries=int(queries.sum()),
             recalls={
-                key: _estimate(mean_interval(self._results.values[key][queries], ENDLESS, alpha))
+                key: Estimate.of(mean_interval(self._results.values[key][queries], ENDLESS, alpha))
                 for key in ids
             },
             partner_cosine=self._cosine(scores, ("a_to_b", RAW), ranked, alpha),
             partner_cosine_mapped=self._cosine(scores, mapped, ranked, alpha),
-            mispaired_fraction=_estimate(fraction),
+            mispaired_fraction=Estimate.of(fraction),
         )
 
     def _cosine(self, scores: PartnerScores, view: View, ranked: Mask, alpha: float) -> Estimate:
@@ -181,7 +181,7 @@ class _Measurement:
         value, low, high = (
             2.0 * end - 1.0 for end in (interval.value, interval.low, interval.high)
         )
-        return _estimate(Interval(value, low, high))
+        return Estimate.of(Interval(value, low, high))
 
     def _differences(self, group: SliceGroup, whole: SliceGroup, flat: bool) -> list[Difference]:
         """Say in what a group falls short, by the bound that is kind to it."""
@@ -208,10 +208,6 @@ class _Measurement:
             return True, 0.0, -float(group.rows)
         lowest = min(_known(group.recalls[key])[0] for key in self._judged.ids)
         return False, lowest, -_known(group.mispaired_fraction)[0]
-
-
-def _estimate(interval: Interval) -> Estimate:
-    return Estimate(value=interval.value, ci=(interval.low, interval.high))
 
 
 def _known(estimate: Estimate) -> tuple[float, tuple[float, float]]:

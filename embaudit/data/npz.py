@@ -37,8 +37,7 @@ FAILURES = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    NotImplementedError,
-    # An encrypted member.
+    # An encrypted member, or a compression that zipfile does not know.
     RuntimeError,
     ValueError,
     struct.error,

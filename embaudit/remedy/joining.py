@@ -267,7 +267,7 @@ class _Told:
 
         def estimate(values: Vector) -> Estimate:
             interval = bootstrap(values, self._options.policy.confidence, seed)
-            return Estimate(value=interval.value, ci=(interval.low, interval.high))
+            return Estimate.of(interval)
 
         return Probe(
             labels=self._column,

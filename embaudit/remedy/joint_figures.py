@@ -83,7 +83,7 @@ def _both_ways(ranks: PartnerRanks, of: int, policy: Policy) -> BothWays:
     def share(before: Vector, first: int) -> Estimate:
         found = (before < first).astype(np.float64)
         interval = mean_interval(found, of, 1.0 - policy.confidence)
-        return Estimate(value=interval.value, ci=(interval.low, interval.high))
+        return Estimate.of(interval)
 
     forward, backward = (
         PartnerRecall(**{f"at_{first}": share(before, first) for first in FIRST})

@@ -47,5 +47,5 @@ def kept(
             found = search.run(queries, SilentProgress())
             alpha = 1.0 - options.policy.confidence
             interval = mean_interval(found.values[OVERLAP], population.n, alpha)
-            return Estimate(value=interval.value, ci=(interval.low, interval.high))
+            return Estimate.of(interval)
     return None

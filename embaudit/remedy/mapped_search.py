@@ -150,7 +150,7 @@ class OneWay:
         if key not in found.values:
             return None
         interval = mean_interval(found.values[key], self._of, self._alpha)
-        return Estimate(value=interval.value, ci=(interval.low, interval.high))
+        return Estimate.of(interval)
 
 
 def _no_maps(direction: str, kind: str, rows: Rows, vectors: Matrix) -> Matrix:

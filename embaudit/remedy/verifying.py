@@ -175,8 +175,14 @@ def _fault(
             f"recall, {reached:.3f} corrected for chance, is below the "
             f"{policy.min_aligned_recall:g} that is asked"
         )
+    low = fallen_below(now, recorded)
+    if low is None:
+        return None
+    return f"recall has fallen below the interval that was recorded, from {low:.3f}"
+
+
+def fallen_below(now: Estimate | None, recorded: Estimate | None) -> float | None:
+    """Return where the recorded interval begins if that of today lies wholly below, else None."""
     if recorded is None or recorded.ci is None or now is None or now.ci is None:
         return None
-    if now.ci[1] < recorded.ci[0]:
-        return f"recall has fallen below the interval that was recorded, from {recorded.ci[0]:.3f}"
-    return None
+    return recorded.ci[0] if now.ci[1] < recorded.ci[0] else None

@@ -17,7 +17,7 @@ from embaudit.remedy.applying import check_norms, check_source
 from embaudit.remedy.checksums import described
 from embaudit.remedy.joint_figures import figures, name_of, retrieval, sight, worse_way
 from embaudit.remedy.mapped_set import MappedSet
-from embaudit.remedy.verifying import comparable, same_inputs
+from embaudit.remedy.verifying import comparable, fallen_below, same_inputs
 from embaudit.result import Estimate, Policy
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.options import Options
@@ -146,12 +146,10 @@ def _fault(
             f"the {policy.min_aligned_recall:g} that is asked"
         )
     for (direction, first), now in figures(found).items():
-        before = recorded.get(name_of(direction, first))
-        if before is None or before.ci is None or now.ci is None:
-            continue
-        if now.ci[1] < before.ci[0]:
+        low = fallen_below(now, recorded.get(name_of(direction, first)))
+        if low is not None:
             return (
                 f"R@{first} from {direction[0].upper()} to {direction[-1].upper()} has fallen "
-                f"below the interval that was recorded, from {before.ci[0]:.3f}"
+                f"below the interval that was recorded, from {low:.3f}"
             )
     return None

@@ -132,7 +132,7 @@ def write_outputs(audit: Audit, files: Sequence[Destination], rows: RowTable | N
     UsageError
         When rows are to be written and were not measured.
     """
-    write_files([(file.path, _rendered(audit, rows, file)) for file in files])
+    _write_files([(file.path, _rendered(audit, rows, file)) for file in files])
 
 
 def write_checks(checked: Sequence[Checked], files: Sequence[Destination]) -> None:
@@ -144,10 +144,10 @@ def write_checks(checked: Sequence[Checked], files: Sequence[Destination]) -> No
     UsageError
         For a format that holds one audit alone.
     """
-    write_files([(file.path, _encoded(render_checks(checked, file.format))) for file in files])
+    _write_files([(file.path, _encoded(render_checks(checked, file.format))) for file in files])
 
 
-def write_files(contents: Sequence[tuple[Path, bytes]]) -> None:
+def _write_files(contents: Sequence[tuple[Path, bytes]]) -> None:
     """Write every file, or none.
 
     Raises
