@@ -11,7 +11,9 @@ from embaudit.advice.context import Context, Request
 from embaudit.advice.findings import findings
 from embaudit.advice.recommendation import recommendation
 from embaudit.advice.summary import summary
+from embaudit.answers.distributions import measure_distributions
 from embaudit.answers.index_size import SHARES, observe_growth, project, refuse_projection
+from embaudit.answers.layouts import measure_layouts
 from embaudit.answers.rerun import check_rerun, noise_floor
 from embaudit.answers.rows import measure_rows, row_table, worst_rows
 from embaudit.answers.sampled import judge_sample, rests_on_recall
@@ -65,6 +67,7 @@ def compare(
     rerun: Source | None = None,
     slice_by: str | None = None,
     rows: Callable[[RowTable], None] | None = None,
+    layouts: bool = False,
     metric: Metric | str = Metric.COSINE,
     k: int | Sequence[int] = 10,
     policy: Policy | None = None,
@@ -105,6 +108,8 @@ def compare(
         searches once more for small groups.
     rows : callable, optional
         Called once with a `RowTable`: what was measured of single rows, worst first.
+    layouts : bool
+        Lay 500 rows out on a plane, as they are in each space, for the HTML report.
     metric : "cosine", "dot" or "euclidean"
         The metric the vectors are searched with.
     k : int or sequence of int
@@ -193,7 +198,7 @@ def compare(
             plan=memory_plan(pair, options),
         )
         floor = None if again is None else _audit(again, options.plain(), request, queries=None)
-        audit = _audit(pair, options, request, queries, floor, groups, rows)
+        audit = _audit(pair, options, request, queries, floor, groups, rows, layouts=layouts)
         finish(options.progress)
         return audit
 
@@ -223,6 +228,8 @@ def _audit(
     floor: Audit | None = None,
     groups: GroupColumn | None = None,
     rows: Callable[[RowTable], None] | None = None,
+    *,
+    layouts: bool = False,
 ) -> Audit:
     """Run the stages in order and put the audit together.
 
@@ -236,6 +243,8 @@ def _audit(
         What to slice by.
     rows : callable, optional
         Takes the table of measured rows.
+    layouts : bool
+        Lay rows out on a plane.
     """
     ledger = Ledger()
     with ledger.stage("total"):
@@ -259,6 +268,8 @@ def _audit(
         measured_rows = measure_rows(population, retrieval)
         if rows is not None:
             rows(row_table(pair, measured_rows))
+        distributions = measure_distributions(population, linear, sample, retrieval)
+        laid_out = measure_layouts(population, ledger) if layouts else None
 
     measures = ledger.measures()
     context = Context(
@@ -298,6 +309,8 @@ def _audit(
         projection=projection,
         rerun=context.rerun,
         slices=slices,
+        distributions=distributions,
+        layouts=laid_out,
         worst=worst_rows(pair, measured_rows),
         recommendation=recommendation(context),
         findings=findings(context),

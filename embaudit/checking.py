@@ -44,7 +44,11 @@ class Checked:
 
 
 def check_pair(
-    name: str, settings: Mapping[str, Setting], progress: Progress | None = None
+    name: str,
+    settings: Mapping[str, Setting],
+    progress: Progress | None = None,
+    *,
+    layouts: bool = False,
 ) -> Checked:
     """Compare a pair; what cannot be compared is told, not raised, so that others go on.
 
@@ -54,9 +58,12 @@ def check_pair(
     settings : mapping of str to Setting
         In force for the pair; ``a`` and ``b`` are among them.
     progress : Progress, optional
+    layouts : bool
+        As in `compare`.
     """
+    values = {key: one.value for key, one in settings.items()}
     try:
-        audit = _compared({key: one.value for key, one in settings.items()}, progress)
+        audit = _compared(values | {"layouts": layouts}, progress)
     except EmbauditError as error:
         named = settings["a"]
         return Checked(name, error=str(error), file=named.file, line=named.line)

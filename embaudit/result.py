@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationInfo, fiel
 
 from embaudit.datatypes import Metric, Verdict
 from embaudit.errors import UsageError, did_you_mean
+from embaudit.figures import CONFIG, Distributions, Layouts, ScorePoint
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -39,7 +40,7 @@ CI = tuple[float, float]
 class Value(BaseModel):
     """A frozen value without NaN or infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = CONFIG
 
 
 class Document(Value):
@@ -272,11 +273,15 @@ class ThresholdRow(Value):
 
 
 class Thresholds(Value):
-    """Where thresholds on A's scores land on B's; see `embaudit.answers.thresholds`."""
+    """Where thresholds on A's scores land on B's; see `embaudit.answers.thresholds`.
+
+    ``curve`` has scores that the same share of all pairs reach, the rarest last.
+    """
 
     n: int
     metric: Metric
     rows: list[ThresholdRow]
+    curve: list[ScorePoint] = []
 
 
 class Projection(Value):
@@ -421,6 +426,8 @@ class Audit(Document):
     rerun: Rerun | None = None
     slices: Slices | None = None
     baseline: Baseline | None = None
+    distributions: Distributions | None = None
+    layouts: Layouts | None = None
     worst: list[WorstRow] = []
     recommendation: Recommendation
     findings: list[SerializeAsAny[Finding]]
@@ -438,6 +445,18 @@ class Audit(Document):
         from embaudit.report import terminal
 
         return terminal.render(self, fold=True)
+
+    def to_html(self) -> str:
+        """Return the report as one HTML page that asks for nothing from anywhere.
+
+        Raises
+        ------
+        UsageError
+            Without the extra ``html``.
+        """
+        from embaudit.report import formats
+
+        return formats.render(self, formats.HTML)
 
     def _repr_html_(self) -> str:
         """Return the report as HTML, for notebooks."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EPILOG = """[bold]Examples[/bold]
   embaudit check
-  embaudit check search images --output junit=embaudit.xml
+  embaudit check search images --output junit=embaudit.xml --output html=embaudit.html
   embaudit --config ci/embaudit.toml check --quiet
 
 [bold]Exit status[/bold]
@@ -43,12 +43,14 @@ def check(
         one.value for name in chosen for key, one in settings.of_pair(name).items() if key in PATHS
     ]
     outputs = parse_outputs([*(output or []), *(["json=-"] if json else [])], inputs=read)
-    if outputs.want_rows:
-        raise UsageError("rows: of one comparison; ask `embaudit compare` for them")
+    outputs.refuse_rows()
 
     def compared(name: str) -> Checked:
         return with_progress(
-            lambda progress: check_pair(name, settings.of_pair(name), progress), quiet=quiet
+            lambda progress: check_pair(
+                name, settings.of_pair(name), progress, layouts=outputs.want_layouts
+            ),
+            quiet=quiet,
         )
 
     checked = [compared(name) for name in chosen]

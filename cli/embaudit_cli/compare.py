@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 EPILOG = """[bold]Examples[/bold]
   embaudit compare old.npy new.npy
   embaudit compare old.npy new.npy --require align --output json=audit.json
-  embaudit compare old.parquet new.parquet --on id
+  embaudit compare old.parquet new.parquet --on id --output html=report.html
   embaudit compare vectors.parquet::old vectors.parquet::new --json
 
 [bold]Exit status[/bold]
@@ -112,6 +112,7 @@ def compare(
             rerun=rerun,
             slice_by=slice_by,
             rows=tables.append if outputs.want_rows else None,
+            layouts=outputs.want_layouts,
             metric=metric,
             k=_neighbour_counts(k),
             policy=policy,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from embaudit.datatypes import Heads, Progress
     from embaudit.joint_space import JointAlignment
     from embaudit.remedy.joint_fitting import JointMaps
+    from embaudit.report.joint import JointVerificationReport
 
 
 def align_joint(
@@ -88,9 +89,9 @@ def align_joint(
 
 
 def verify_joint(
-    path: str, sides: tuple[str, str], asked: Mapping[str, Any], *, json: bool, quiet: bool
-) -> bool:
-    """Measure both heads again, show what was found, and return whether they hold.
+    path: str, sides: tuple[str, str], asked: Mapping[str, Any], *, quiet: bool
+) -> JointVerificationReport:
+    """Measure both heads again.
 
     Parameters
     ----------
@@ -100,21 +101,14 @@ def verify_joint(
         A and B as typed.
     asked : mapping
         Further arguments of `embaudit.verify_joint`.
-    json, quiet : bool
+    quiet : bool
     """
     from embaudit.remedy.verifying_joint import verify_joint as verify_heads
-    from embaudit.report.joint import JointVerificationReport, verified_line
+    from embaudit.report.joint import JointVerificationReport
     from embaudit_cli.progress import with_progress
-    from embaudit_cli.shown import show
 
-    found = with_progress(
-        lambda progress: verify_heads(path, *sides, progress=progress, **asked), quiet=quiet
+    return JointVerificationReport(
+        with_progress(
+            lambda progress: verify_heads(path, *sides, progress=progress, **asked), quiet=quiet
+        )
     )
-    show(
-        found,
-        lambda encoding: verified_line(found, encoding),
-        lambda: JointVerificationReport(found),
-        json=json,
-        quiet=quiet,
-    )
-    return found.passed

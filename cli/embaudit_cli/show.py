@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import typer
 
-from embaudit.errors import UsageError
 from embaudit_cli import options
 
 EPILOG = """[bold]Examples[/bold]
@@ -32,8 +31,7 @@ def show(
 
     chosen = [] if format == "terminal" else [f"{format}=-"]
     outputs = parse_outputs([*(output or []), *chosen], inputs=[audit])
-    if outputs.want_rows:
-        raise UsageError("rows: not in the JSON of an audit; ask `embaudit compare` for them")
+    outputs.refuse_rows()
     found = read_audit(audit)
     show_audit(found, outputs, None, quiet=quiet, verbose=verbose)
     write_outputs(found, outputs.files)

@@ -10,6 +10,7 @@ from embaudit_cli import streams
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from embaudit.report.gate_sheet import GateSheet
     from embaudit.report.outputs import Outputs
     from embaudit.result import Audit, Document
     from embaudit.row_table import RowTable
@@ -43,6 +44,20 @@ def show(
             console.print(line(console.encoding), soft_wrap=True)
         else:
             console.print(report(), crop=False)
+
+
+def show_gate(found: GateSheet, outputs: Outputs, *, quiet: bool) -> None:
+    """Print another gate's answer: a document if one was asked for, else the report."""
+    from embaudit.report import formats
+
+    with streams.standard_output():
+        console = streams.stdout()
+        if outputs.stdout is not None:
+            streams.write_document(formats.render_gate(found, outputs.stdout))
+        elif quiet:
+            console.print(found.line(console.encoding), soft_wrap=True)
+        else:
+            console.print(found, crop=False)
 
 
 def show_audit(

@@ -11,10 +11,13 @@ from embaudit_cli import joint, options
 if TYPE_CHECKING:
     from embaudit.alignment import Verification
     from embaudit.datatypes import Progress
+    from embaudit.report.gate_sheet import GateSheet
+    from embaudit.report.verification import VerificationReport
 
 EPILOG = """[bold]Examples[/bold]
   embaudit verify map.safetensors old_today.npy new_today.npy
   embaudit verify map.safetensors old.parquet new.parquet --on id --json
+  embaudit verify map.safetensors old_today.npy new_today.npy --output junit=map.xml
 
 [bold]Exit status[/bold]
   0    the map recovers what is asked, and what was recorded when it was fitted
@@ -41,13 +44,18 @@ def verify(
     threads: options.Threads = None,
     min_aligned_recall: options.MinAlignedRecall = 0.70,
     json: options.Json = False,
+    output: options.Output = None,
     quiet: options.QuietMap = False,
 ) -> None:
     """Say whether a map still recovers what it did, on pairs of today."""
     from embaudit.maps.map_file import load_map
+    from embaudit.report.outputs import parse_outputs, write_gate
     from embaudit.result import Policy
-    from embaudit_cli.progress import with_progress
+    from embaudit_cli.shown import show_gate
 
+    read = [path for path in (fitted, a, b, ids_a, ids_b) if path is not None]
+    outputs = parse_outputs([*(output or []), *(["json=-"] if json else [])], inputs=read)
+    outputs.refuse_rows()
     policy = {
         "min_aligned_recall": min_aligned_recall,
         "confidence": confidence,
@@ -65,28 +73,24 @@ def verify(
         "seed": seed,
         "threads": threads,
     }
+    report: GateSheet
     if load_map(fitted).space is not None:
-        passed = joint.verify_joint(fitted, (a, b), asked, json=json, quiet=quiet)
-        raise typer.Exit(0 if passed else 1)
+        report = joint.verify_joint(fitted, (a, b), asked, quiet=quiet)
+    else:
+        report = _verified(fitted, (a, b), asked, quiet=quiet)
+    show_gate(report, outputs, quiet=quiet)
+    write_gate(report, outputs.files)
+    raise typer.Exit(0 if report.passed else 1)
+
+
+def _verified(
+    fitted: str, sides: tuple[str, str], asked: dict[str, Any], *, quiet: bool
+) -> VerificationReport:
+    from embaudit.remedy.verifying import verify as verify_map
+    from embaudit.report.verification import VerificationReport
+    from embaudit_cli.progress import with_progress
 
     def measure(progress: Progress | None) -> Verification:
-        from embaudit.remedy.verifying import verify as verify_map
+        return verify_map(fitted, *sides, progress=progress, **asked)
 
-        return verify_map(fitted, a, b, progress=progress, **asked)
-
-    found = with_progress(measure, quiet=quiet)
-    _show(found, json=json, quiet=quiet)
-    raise typer.Exit(0 if found.passed else 1)
-
-
-def _show(found: Verification, *, json: bool, quiet: bool) -> None:
-    from embaudit.report.verification import VerificationReport, one_line
-    from embaudit_cli.shown import show
-
-    show(
-        found,
-        lambda encoding: one_line(found, encoding),
-        lambda: VerificationReport(found),
-        json=json,
-        quiet=quiet,
-    )
+    return VerificationReport(with_progress(measure, quiet=quiet))

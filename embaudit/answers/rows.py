@@ -98,18 +98,22 @@ def row_table(pair: Pair, measured: MeasuredRows, count: int | None = None) -> R
     """Return the first `count` measured rows, default all, with their ids and positions."""
     rows = measured.rows[:count]
     row_a, row_b = pair.stored_rows(rows, "a"), pair.stored_rows(rows, "b")
-    ids: list[int] | list[str] | None = None
-    if pair.ids is not None:
-        found = pair.ids.values(row_a)
-        whole = [value for value in found if isinstance(value, int)]
-        ids = whole if len(whole) == len(found) else [_text(value) for value in found]
     return RowTable(
         row_a,
         row_b,
-        ids,
+        named_rows(pair, row_a),
         {name: values[:count] for name, values in measured.numbers.items()},
         measured.notes,
     )
+
+
+def named_rows(pair: Pair, row_a: Rows) -> list[int] | list[str] | None:
+    """Return the ids of rows of A, shape (m,), that were joined by id; None where none were."""
+    if pair.ids is None:
+        return None
+    found = pair.ids.values(row_a)
+    whole = [value for value in found if isinstance(value, int)]
+    return whole if len(whole) == len(found) else [_text(value) for value in found]
 
 
 def _first(results: QueryResults, key: str, count: int) -> Vector:

@@ -11,6 +11,7 @@ import numpy as np
 from embaudit.data.pair import even_spans
 from embaudit.datatypes import Mask, Matrix, Metric, Rows, Stored, Vector
 from embaudit.errors import UsageError
+from embaudit.figures import ScorePoint
 from embaudit.measures.distances import by_row, ends, pairwise
 from embaudit.measures.thresholds import FEWEST_PAIRS, Pairs, agreement, carried, passes
 from embaudit.result import CI, CarriedThreshold, ThresholdRow, Thresholds
@@ -23,6 +24,11 @@ FEWEST_ROWS = 16
 NEAREST_QUANTILES = (0.25, 0.5, 0.75)
 """Of the scores of sampled rows with the nearest other one: the thresholds of the table."""
 
+CURVE_SHARES = (
+    *(0.99, 0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2),
+    *(place * power for power in (0.1, 0.01, 0.001, 0.0001) for place in (1.0, 0.5, 0.2)),
+)
+"""Of all pairs; the few with the best scores are those that a threshold is about."""
 ENOUGH_PAIRS = 200
 """Passing pairs at which a rare threshold needs no larger sample."""
 WIDE_PAIRS = 1 << 23
@@ -91,7 +97,21 @@ def measure_thresholds(population: Population) -> Thresholds | None:
         found.append(_row(threshold, True, looked_at, *wide, population))
     for threshold in _near_pairs(fit, len(rows[0::2])):
         found.append(_row(threshold, False, len(rows), fit, judge, population))
-    return Thresholds(n=len(rows), metric=metric, rows=found)
+    return Thresholds(n=len(rows), metric=metric, rows=found, curve=_curve(fit, metric))
+
+
+def _curve(half: _Half, metric: Metric) -> list[ScorePoint]:
+    """Return the scores that the same shares of all pairs reach, where enough do."""
+    sides = [half.own.wanted, half.own.found[0]]
+    if half.cross is not None:
+        sides.append(half.cross.found.ravel())
+    shares = [share for share in CURVE_SHARES if share * half.own.count >= FEWEST_PAIRS]
+    scores = [np.quantile(side, [1.0 - share for share in shares]).tolist() for side in sides]
+    points = []
+    for share, *reached in zip(shares, *scores, strict=True):
+        a, b, *cross = (_similarity(score, metric) for score in reached)
+        points.append(ScorePoint(share=share, a=a, b=b, cross=cross[0] if cross else None))
+    return points
 
 
 def _similarity(score: float, metric: Metric) -> float:

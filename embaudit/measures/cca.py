@@ -28,21 +28,31 @@ class CCA:
         Over the directions that hold 99% of each side's variance (Raghu et al. 2017).
     pwcca : float
         Weighted by how much of A each direction accounts for (Morcos et al. 2018).
+    correlations : float64 array, shape (c,)
+        Of each direction, in the order of the correlations they were fitted with.
     """
 
     mean: float
     svcca: float
     pwcca: float
+    correlations: Vector
 
 
 def cca_over_folds(folds: Iterable[tuple[int, CCA] | None]) -> CCA | None:
-    """Average the CCA of folds by their rows; None where no fold has any."""
+    """Average the CCA of folds by their rows; None where no fold has any.
+
+    Folds may differ in how many directions have any variance: those that all have are averaged.
+    """
     found = [fold for fold in folds if fold is not None]
     if not found:
         return None
     values = [(cca.mean, cca.svcca, cca.pwcca) for _, cca in found]
-    mean, svcca, pwcca = np.average(values, axis=0, weights=[rows for rows, _ in found])
-    return CCA(float(mean), float(svcca), float(pwcca))
+    weights = [rows for rows, _ in found]
+    mean, svcca, pwcca = np.average(values, axis=0, weights=weights)
+    shared = min(len(cca.correlations) for _, cca in found)
+    spectra = [cca.correlations[:shared] for _, cca in found]
+    correlations = np.average(spectra, axis=0, weights=weights)
+    return CCA(float(mean), float(svcca), float(pwcca), correlations)
 
 
 def fold_cca(held_out: HeldOut) -> tuple[int, CCA] | None:
@@ -65,6 +75,7 @@ def fold_cca(held_out: HeldOut) -> tuple[int, CCA] | None:
         float(correlations.mean()),
         float(truncated.mean()),
         float(np.average(correlations, weights=weights)),
+        correlations,
     )
 
 

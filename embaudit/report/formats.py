@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from embaudit.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from embaudit.checking import Checked
+    from embaudit.report.gate_sheet import GateSheet
     from embaudit.result import Audit
 
 RENDERERS = {
@@ -17,14 +19,34 @@ RENDERERS = {
     "markdown": "embaudit.report.markdown",
     "junit": "embaudit.report.junit",
     "github": "embaudit.report.github",
+    "html": "embaudit.report.html_page.document",
 }
 """Format -> module with ``render(audit) -> str``, imported when it is first used."""
 
+HTML = "html"
+NEEDED = {HTML: ("jinja2", "vl_convert")}
+"""Format -> packages of the extra of its name."""
 ROWS = "rows"
 """The table of measured rows, which is no part of the Audit."""
+NO_ROWS = "rows: of one comparison; ask `embaudit compare` for them"
 ROW_SUFFIXES = (".parquet", ".csv")
 FORMATS = (*RENDERERS, ROWS)
 """Every name that ``--output NAME=PATH`` takes."""
+
+
+def render_gate(found: GateSheet, name: str) -> str:
+    """Return what another gate found in the format `name`, without a final newline.
+
+    Raises
+    ------
+    UsageError
+        For a format that holds an audit alone.
+    """
+    check_format(name)
+    if name == ROWS:
+        raise UsageError(NO_ROWS)
+    text: str = import_module(RENDERERS[name]).render_gate(found)
+    return text
 
 
 def render_checks(checked: Sequence[Checked], name: str) -> str:
@@ -37,7 +59,7 @@ def render_checks(checked: Sequence[Checked], name: str) -> str:
     """
     check_format(name)
     if name == ROWS:
-        raise UsageError("rows: of one comparison; ask `embaudit compare` for them")
+        raise UsageError(NO_ROWS)
     text: str = import_module(RENDERERS[name]).render_checks(checked)
     return text
 
@@ -72,17 +94,22 @@ def schema(command: str) -> dict[str, object]:
 
 
 def check_format(name: str) -> None:
-    """Refuse an unknown format.
+    """Refuse an unknown format, and one whose extra is not installed.
 
     Raises
     ------
     UsageError
-        Names the known formats and the nearest one.
+        Names the known formats and the nearest one, or the line that installs the extra.
     """
     if name not in FORMATS:
         known = ", ".join(FORMATS)
         raise UsageError(
             f"unknown output format '{name}'; expected {known}{did_you_mean(name, FORMATS)}"
+        )
+    missing = [package for package in NEEDED.get(name, ()) if find_spec(package) is None]
+    if missing:
+        raise UsageError(
+            f"{name}: needs {missing[0]}, which is not installed: pip install 'embaudit[{name}]'"
         )
 
 

@@ -11,6 +11,7 @@ from embaudit.report.wording import gate
 
 if TYPE_CHECKING:
     from embaudit.checking import Checked
+    from embaudit.report.gate_sheet import GateSheet
     from embaudit.result import Audit
 
 Kind = Literal["notice", "warning", "error"]
@@ -22,6 +23,12 @@ def render(audit: Audit) -> str:
     A gate that is not met, or that the data cannot decide, is an error.
     """
     return "\n".join(_lines(audit, "embaudit", None, None))
+
+
+def render_gate(found: GateSheet) -> str:
+    """Return one annotation: an error where the gate is not met."""
+    kind: Kind = "notice" if found.passed else "error"
+    return annotation(kind, f"embaudit: {found.word}", found.line())
 
 
 def render_checks(checked: Sequence[Checked]) -> str:

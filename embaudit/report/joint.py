@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
 from embaudit.report.commands import apply_command
+from embaudit.report.gate_sheet import GateSheet
 from embaudit.report.page import Page
 from embaudit.report.plain import count, encodable, printable, share
 from embaudit.report.sheet import Sheet, badge, headed
@@ -60,12 +61,6 @@ def verified(found: JointVerification) -> str:
     return f"The heads {verdict}{fault}. R@10 is {_ways(found.now.retrieval)}."
 
 
-def verified_line(found: JointVerification, encoding: str = "utf-8") -> str:
-    """Return whether the heads still do and why, in one line that `encoding` can carry."""
-    word = "passed" if found.passed else "failed"
-    return encodable(printable(f"{word}: {verified(found)}"), encoding)
-
-
 def _ways(found: BothWays | None) -> str:
     values = [] if found is None else [found.a_to_b.at_10.value, found.b_to_a.at_10.value]
     shares = ["unknown" if value is None else share(value) for value in values]
@@ -112,25 +107,65 @@ class JointReport(Sheet):
         yield from headed("Maps", _files(page, found, self._written, self._column))
 
 
-class JointVerificationReport(Sheet):
+class JointVerificationReport(GateSheet):
     """The report of heads that were measured again."""
 
     def __init__(self, found: JointVerification, fold: bool = False) -> None:
         super().__init__(fold)
         self._found = found
 
-    def parts(self, page: Page) -> Iterator[Placed]:
-        """Yield the sections."""
+    @property
+    def document(self) -> JointVerification:
+        """The whole result."""
+        return self._found
+
+    @property
+    def subject(self) -> str:
+        """The files of both heads."""
+        return " and ".join(self._found.maps)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the heads still do."""
+        return self._found.passed
+
+    @property
+    def word(self) -> str:
+        """The answer in two words."""
+        return "heads hold" if self.passed else "heads fail"
+
+    @property
+    def kind(self) -> str:
+        """The method they were fitted by."""
+        return self._found.method
+
+    @property
+    def facts(self) -> list[str]:
+        """What the answer rests on."""
+        return [count(self._found.pairs, "distinct pair"), str(self._found.metric)]
+
+    @property
+    def sentence(self) -> str:
+        """Whether the heads still do, and why."""
+        return verified(self._found)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Whether this was news."""
+        same = "These are the files they were fitted on: nothing new is learnt."
+        return [same] if self._found.same_inputs else []
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self._found.timing.get("total", 0.0)
+
+    def sections(self, page: Page) -> Iterator[tuple[str, str, Iterable[RenderableType]]]:
+        """Yield what the heads recover, now and then, and the space they lead to."""
         found = self._found
-        facts = [count(found.pairs, "distinct pair"), str(found.metric)]
-        word = "HEADS HOLD" if found.passed else "HEADS FAIL"
-        yield 0, badge(page, found.passed, "green", word, "joint", facts)
-        yield 0, page.text(verified(found))
-        if found.same_inputs:
-            yield 0, page.text("These are the files they were fitted on: nothing new is learnt.")
         rows = f"{found.queries:,} rows"
-        yield from headed("Partner among the first", _then_and_now(page, found), rows)
-        yield from headed("Space", _space(page, [("now", found.now)]))
+        yield "Partner among the first", rows, _then_and_now(page, found)
+        yield "Space", "", _space(page, [("now", found.now)])
 
 
 def _way(direction: str) -> str:

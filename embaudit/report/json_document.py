@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from embaudit.checking import Checked
+    from embaudit.report.gate_sheet import GateSheet
     from embaudit.result import Audit
 
 
 def render(audit: Audit) -> str:
     """Return the JSON object, without a final newline."""
     return audit.to_json()
+
+
+def render_gate(found: GateSheet) -> str:
+    """Return the JSON object of another result."""
+    return found.document.to_json()
 
 
 def render_checks(checked: Sequence[Checked]) -> str:

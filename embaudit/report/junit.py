@@ -12,6 +12,7 @@ from embaudit.report.wording import gate
 
 if TYPE_CHECKING:
     from embaudit.checking import Checked
+    from embaudit.report.gate_sheet import GateSheet
     from embaudit.result import Audit
 
 
@@ -21,6 +22,17 @@ def render(audit: Audit) -> str:
     What is not met is a failure; so is what the data cannot decide.
     """
     return _document([_case(f"{audit.a.uri} and {audit.b.uri}", audit)])
+
+
+def render_gate(found: GateSheet) -> str:
+    """Return one suite with a test case for the gate."""
+    case = _named(found.subject, found.seconds, "embaudit.verify")
+    if not found.passed:
+        told = printable(found.sentence)
+        failure = {"type": found.word, "message": told}
+        ElementTree.SubElement(case, "failure", failure).text = told
+    ElementTree.SubElement(case, "system-out").text = found.line()
+    return _document([case])
 
 
 def render_checks(checked: Sequence[Checked]) -> str:
@@ -70,8 +82,8 @@ def _error(one: Checked) -> ElementTree.Element:
     return case
 
 
-def _named(name: str, seconds: float) -> ElementTree.Element:
+def _named(name: str, seconds: float, suite: str = "embaudit.compare") -> ElementTree.Element:
     return ElementTree.Element(
         "testcase",
-        {"classname": "embaudit.compare", "name": printable(name), "time": f"{seconds:.3f}"},
+        {"classname": suite, "name": printable(name), "time": f"{seconds:.3f}"},
     )

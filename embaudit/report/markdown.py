@@ -7,15 +7,19 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rich.table import Table
+
 from embaudit.report.baseline import changes, label, sentence
 from embaudit.report.evidence import RETRIEVAL, Line, asked, held_against
 from embaudit.report.glyphs import UNICODE
+from embaudit.report.grid import Grid
 from embaudit.report.page import Page
 from embaudit.report.plain import count, level, printable, share
 from embaudit.report.wording import advised, gate, sampled
 
 if TYPE_CHECKING:
     from embaudit.checking import Checked
+    from embaudit.report.gate_sheet import GateSheet
     from embaudit.result import Audit
 
 MARKS = {True: "✅", False: "❌", None: "❔"}
@@ -29,6 +33,32 @@ JOINER = "&#8288;"
 def render(audit: Audit) -> str:
     """Return the report, without a final newline."""
     return "\n".join(_lines(audit))
+
+
+def render_gate(found: GateSheet) -> str:
+    """Return the answer of a gate, and tables of what it rests on."""
+    mark = MARKS[found.passed]
+    lines = [f"### {mark} embaudit: {found.word}", "", f"**{escaped(found.sentence)}**", ""]
+    lines += [f"<code>{escaped(found.subject)}</code> {PAGE.join(found.facts)}"]
+    for remark in found.remarks:
+        lines += ["", remark]
+    for title, remark, parts in found.sections(PAGE):
+        lines += ["", f"{title}, {remark}" if remark else title, ""]
+        for part in parts:
+            if isinstance(part, Table):
+                lines += _table(Grid.of(part))
+    return "\n".join(lines)
+
+
+def _table(grid: Grid) -> Iterator[str]:
+    yield _cells(grid.titles)
+    yield _cells(["---:" if right else "---" for right in grid.numeric])
+    for row in grid.rows:
+        yield _cells([escaped(cell) for cell in row])
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def render_checks(checked: Sequence[Checked]) -> str:

@@ -18,10 +18,20 @@ from embaudit.destinations import (
     temporary_beside,
 )
 from embaudit.errors import UsageError
-from embaudit.report.formats import ROW_SUFFIXES, ROWS, check_format, render, render_checks
+from embaudit.report.formats import (
+    HTML,
+    NO_ROWS,
+    ROW_SUFFIXES,
+    ROWS,
+    check_format,
+    render,
+    render_checks,
+    render_gate,
+)
 
 if TYPE_CHECKING:
     from embaudit.checking import Checked
+    from embaudit.report.gate_sheet import GateSheet
     from embaudit.result import Audit
     from embaudit.row_table import RowTable
 
@@ -46,7 +56,26 @@ class Outputs:
     @property
     def want_rows(self) -> bool:
         """Whether the table of measured rows goes anywhere."""
-        return ROWS in (self.stdout, *(file.format for file in self.files))
+        return ROWS in self._formats
+
+    def refuse_rows(self) -> None:
+        """Refuse rows where no comparison is made.
+
+        Raises
+        ------
+        UsageError
+        """
+        if self.want_rows:
+            raise UsageError(NO_ROWS)
+
+    @property
+    def want_layouts(self) -> bool:
+        """Whether rows are drawn on planes anywhere."""
+        return HTML in self._formats
+
+    @property
+    def _formats(self) -> list[str | None]:
+        return [self.stdout, *(file.format for file in self.files)]
 
 
 def parse_outputs(specs: Iterable[str], inputs: Sequence[str] = ()) -> Outputs:
@@ -145,6 +174,18 @@ def write_checks(checked: Sequence[Checked], files: Sequence[Destination]) -> No
         For a format that holds one audit alone.
     """
     _write_files([(file.path, _encoded(render_checks(checked, file.format))) for file in files])
+
+
+def write_gate(found: GateSheet, files: Sequence[Destination]) -> None:
+    """Write what another gate found, every file or none.
+
+    Raises
+    ------
+    OutputError
+    UsageError
+        For a format that holds an audit alone.
+    """
+    _write_files([(file.path, _encoded(render_gate(found, file.format))) for file in files])
 
 
 def _write_files(contents: Sequence[tuple[Path, bytes]]) -> None:

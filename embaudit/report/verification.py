@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from embaudit.report.gate_sheet import GateSheet
 from embaudit.report.page import Page
-from embaudit.report.plain import count, encodable, printable, share
-from embaudit.report.sheet import Sheet, badge, headed
+from embaudit.report.plain import count, share
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from embaudit.alignment import Verification
-    from embaudit.report.sheet import Placed
 
 
 def summary(found: Verification) -> str:
@@ -28,29 +27,63 @@ def summary(found: Verification) -> str:
     return f"The map {verdict}{fault}. Recall@{found.k} is {now}{was}."
 
 
-def one_line(found: Verification, encoding: str = "utf-8") -> str:
-    """Return whether the map still does and why, in one line that `encoding` can carry."""
-    word = "passed" if found.passed else "failed"
-    return encodable(printable(f"{word}: {summary(found)}"), encoding)
-
-
-class VerificationReport(Sheet):
+class VerificationReport(GateSheet):
     """The report of a map that was measured again."""
 
     def __init__(self, found: Verification, fold: bool = False) -> None:
         super().__init__(fold)
         self._found = found
 
-    def parts(self, page: Page) -> Iterator[Placed]:
-        """Yield the sections."""
+    @property
+    def document(self) -> Verification:
+        """The whole result."""
+        return self._found
+
+    @property
+    def subject(self) -> str:
+        """The map's file."""
+        return self._found.map
+
+    @property
+    def passed(self) -> bool:
+        """Whether the map still does."""
+        return self._found.passed
+
+    @property
+    def word(self) -> str:
+        """The answer in two words."""
+        return "map holds" if self.passed else "map fails"
+
+    @property
+    def kind(self) -> str:
+        """The method it was fitted by."""
+        return self._found.method
+
+    @property
+    def facts(self) -> list[str]:
+        """What the answer rests on."""
         found = self._found
-        facts = [count(found.pairs, "distinct pair"), str(found.metric), f"k {found.k}"]
-        word = "MAP HOLDS" if found.passed else "MAP FAILS"
-        yield 0, badge(page, found.passed, "green", word, found.method, facts)
-        yield 0, page.text(summary(found))
-        if found.same_inputs:
-            yield 0, page.text("These are the files it was fitted on: nothing new is learnt.")
-        yield from headed("Recovered", _figures(page, found), f"{found.queries:,} rows")
+        return [count(found.pairs, "distinct pair"), str(found.metric), f"k {found.k}"]
+
+    @property
+    def sentence(self) -> str:
+        """Whether the map still does, and why."""
+        return summary(self._found)
+
+    @property
+    def remarks(self) -> list[str]:
+        """Whether this was news."""
+        same = "These are the files it was fitted on: nothing new is learnt."
+        return [same] if self._found.same_inputs else []
+
+    @property
+    def seconds(self) -> float:
+        """How long it took."""
+        return self._found.timing.get("total", 0.0)
+
+    def sections(self, page: Page) -> Iterator[tuple[str, str, Iterable[RenderableType]]]:
+        """Yield what the map recovers, now and then."""
+        yield "Recovered", f"{self._found.queries:,} rows", _figures(page, self._found)
 
 
 def _figures(page: Page, found: Verification) -> Iterator[RenderableType]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from embaudit.datatypes import DIRECTIONS
+from embaudit.datatypes import DIRECTIONS, Vector
 from embaudit.maps.cross_fit import CrossFit, cross_fit
 from embaudit.maps.fold_fit import Fold, FoldFit, Spaces, folds_at_once, folds_of, row_spaces
 from embaudit.maps.held_out import HeldOut
@@ -43,11 +43,14 @@ class LinearStage:
         carry the sums.
     moments : Moments or None
         Of all rows, where a few rows carry the sums.
+    correlations : float64 array, shape (c,), or None
+        Held-out canonical correlations, as in `CCA`.
     """
 
     maps: CrossFit | None
     concentration: tuple[float, float]
     moments: Moments | None = None
+    correlations: Vector | None = None
 
 
 def measure_linear(population: Population, ledger: Ledger) -> LinearStage:
@@ -63,11 +66,11 @@ def measure_linear(population: Population, ledger: Ledger) -> LinearStage:
         concentrated, everything, spaces = _all_rows(moments, ledger)
         folds = judged_folds(population, plan, moments, spaces)
         penalties = folds.penalties()
-        _record_held_out(folds, penalties, population.n, ledger)
+        cca = _record_held_out(folds, penalties, population.n, ledger)
         chosen = {direction: PENALTIES[index] for direction, index in penalties.items()}
         folds.trials.clear()
         maps = cross_fit(folds.fits, chosen, plan.fold_of, folds.workers)
-    return LinearStage(maps, concentrated, everything)
+    return LinearStage(maps, concentrated, everything, cca.correlations if cca else None)
 
 
 def population_moments(population: Population, plan: FoldPlan) -> list[Moments]:
@@ -185,7 +188,9 @@ def _all_rows(
     return concentrated, everything if max(concentrated) > CONCENTRATED else None, spaces
 
 
-def _record_held_out(folds: JudgedFolds, penalties: dict[str, int], n: int, ledger: Ledger) -> None:
+def _record_held_out(
+    folds: JudgedFolds, penalties: dict[str, int], n: int, ledger: Ledger
+) -> CCA | None:
     for side, direction in enumerate(DIRECTIONS):
         residual = held_out_residual(errors[side] for errors in folds.orthogonal)
         ledger.put(f"procrustes.residual.{direction}", residual, NO_VARIANCE, n=n)
@@ -198,3 +203,4 @@ def _record_held_out(folds: JudgedFolds, penalties: dict[str, int], n: int, ledg
     ledger.put("cca.mean", cca.mean if cca else None, NO_VARIANCE, n=n)
     ledger.put("cca.svcca", cca.svcca if cca else None, NO_VARIANCE, n=n)
     ledger.put("cca.pwcca", cca.pwcca if cca else None, NO_VARIANCE, n=n)
+    return cca

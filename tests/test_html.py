@@ -1,0 +1,249 @@
+"""The HTML report as a file: what it says, that it asks for nothing, that nothing breaks out."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commands import EMBAUDIT, run
+from sample_audits import sample_audit
+
+import embaudit
+from benchmarks.pairs import SAMPLE_DATA
+from embaudit.checking import Checked
+from embaudit.datatypes import Verdict
+from embaudit.report.formats import render, render_checks
+from embaudit.saved_audit import read_audit
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&\x1b[31m\u202e"
+VOID = {"meta", "link", "input", "option", "circle", "br", "img"}
+STYLE = Path(embaudit.__file__).parent / "report" / "html_page" / "style.css"
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, text, and what was left open."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.open, self.text = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+    def named(self, *tags):
+        return [attrs for tag, attrs in self.elements if tag in tags]
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Return a Parquet pair with ids and sections, as given to the command."""
+    return f"{SAMPLE_DATA / 'minilm.parquet'}", f"{SAMPLE_DATA / 'minilm_ft120.parquet'}"
+
+
+@pytest.fixture(scope="module")
+def audit(parts):
+    return embaudit.compare(
+        *parts, on="id", slice_by="section", k=[10, 1], threshold=0.5, index_size="1M", layouts=True
+    )
+
+
+def hostile(audit):
+    """Return the audit with hostile text wherever text comes from outside."""
+    layouts = audit.layouts.model_copy(update={"ids": [HOSTILE] * audit.layouts.n})
+    groups = [group.model_copy(update={"name": HOSTILE}) for group in audit.slices.groups]
+    worst = [row.model_copy(update={"id": HOSTILE}) for row in audit.worst]
+    advice = audit.recommendation.model_copy(update={"action": HOSTILE, "commands": [HOSTILE] * 2})
+    return audit.model_copy(
+        update={
+            "a": audit.a.model_copy(update={"uri": HOSTILE}),
+            "b": audit.b.model_copy(update={"uri": HOSTILE}),
+            "summary": HOSTILE,
+            "layouts": layouts,
+            "slices": audit.slices.model_copy(update={"column": HOSTILE, "groups": groups}),
+            "worst": worst,
+            "recommendation": advice,
+            "findings": [one.model_copy(update={"message": HOSTILE}) for one in audit.findings],
+        }
+    )
+
+
+def test_the_page_says_what_the_audit_says(audit):
+    page = Page(render(audit, "html"))
+    assert page.open == []
+    text = " ".join("".join(page.text).split())
+    assert audit.summary in text
+    assert audit.recommendation.action in text
+    for command in audit.recommendation.commands:
+        assert command in text
+    for finding in audit.findings:
+        assert finding.message in text
+    for key in ("recall.a_to_b.raw", "recall.b_to_a.linear", "mixed_index.a.raw"):
+        low, high = audit.measures[key].ci
+        assert f"{audit.measures[key].value:.3f}" in text
+        assert f"{low:.3f}\N{EN DASH}{high:.3f}" in text
+    for heading in ("Retrieval", "Both spaces", "Metrics", "Threshold", "Other k", "Worst rows"):
+        assert heading in text
+    assert "Slices by section" in text
+    assert "At 1,000,000 rows" in text
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_every_verdict_is_told_with_its_gate(verdict):
+    found = sample_audit(verdict)
+    text = "".join(Page(render(found, "html")).text)
+    answer = {0: "met", 1: "not met", 3: "undecided"}[found.exit_code()]
+    assert re.search(rf"required safe:\s+{answer}\b", text)
+    assert verdict in text
+
+
+def test_the_page_asks_for_nothing_from_anywhere(audit):
+    text = render(audit, "html")
+    assert set(re.findall(r"https?://[^\"'\s<)]+", text)) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert "@import" not in text
+    assert re.findall(r"url\((?!#)", text) == []
+    page = Page(text)
+    for attrs in (attrs for _, attrs in page.elements):
+        assert not {"src", "srcset", "data", "action", "background"} & set(attrs)
+        assert attrs.get("href", "#").startswith("#")
+    assert page.named("link", "iframe", "img", "object", "embed", "base", "form") == []
+
+
+def test_no_script_but_ours_may_run(audit):
+    text = render(audit, "html")
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]+)"', text)
+    assert policy.startswith("default-src 'none'")
+    scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    (digest,) = re.findall(r"script-src 'sha256-([^']+)'", policy)
+    assert [base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in scripts] == [
+        digest
+    ]
+    for _, attrs in Page(text).elements:
+        assert not [name for name in attrs if name.startswith("on")]
+
+
+def test_nothing_breaks_out_of_the_page(audit):
+    plain, attacked = (Page(render(one, "html")) for one in (audit, hostile(audit)))
+    assert attacked.open == []
+    kinds = [{tag for tag, _ in page.elements} for page in (plain, attacked)]
+    assert kinds[0] == kinds[1]
+    assert len(attacked.named("script")) == len(plain.named("script")) == 2
+    everything = render(hostile(audit), "html")
+    assert "\x1b" not in everything
+    assert "\u202e" not in everything
+    assert "alert(1)" in "".join(attacked.text)
+
+
+def test_the_page_is_laid_out_for_those_who_do_not_see_it(audit):
+    text = render(audit, "html")
+    page = Page(text)
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+    pictures = [attrs for _, attrs in page.elements if attrs.get("role") == "img"]
+    assert len(pictures) >= 6
+    assert all(len(attrs["aria-label"]) > 40 for attrs in pictures)
+    assert all("scope" in attrs for attrs in page.named("th"))
+    assert page.named("html")[0]["lang"] == "en"
+    names = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(names) == len(set(names))
+
+
+def luminance(colour):
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_colours_keep_their_contrast_in_both_themes():
+    themes = re.findall(r":root \{(.*?)\}", STYLE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(themes) == 3  # light, dark, print
+    for theme in themes:
+        colours = dict(re.findall(r"--([a-z0-9-]+): (#[0-9a-f]{6})", theme))
+        for ground in ("paper", "card"):
+            for name in ("ink", "muted", "blue", "orange", "green", "red", "magenta", "yellow"):
+                assert contrast(colours[name], colours[ground]) >= 4.5, (name, ground)
+            for shade in range(5):  # graphics, which need less
+                assert contrast(colours[f"shade-{shade}"], colours[ground]) >= 3.0
+
+
+def test_the_page_of_a_json_is_the_page_of_its_run(parts, tmp_path):
+    command = [*EMBAUDIT, "compare", *parts, "--on", "id", "--exit-zero", "--quiet"]
+    outputs = ["--output", "html=a.html", "--output", "json=a.json"]
+    done = run([*command, *outputs], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    written = (tmp_path / "a.html").read_text(encoding="utf-8")
+    assert len(written.encode()) < 5_000_000
+    shown = run([*EMBAUDIT, "show", "a.json", "--format", "html"], cwd=tmp_path, encoding="utf-8")
+    assert shown.stdout == written
+    assert len(read_audit(tmp_path / "a.json").layouts.ids) == 500
+
+
+def test_a_json_without_layouts_says_how_to_get_them():
+    text = render(sample_audit(Verdict.ALIGN), "html")
+    assert "<svg" not in text
+    assert "--output html=FILE" in text
+
+
+def test_a_page_of_several_pairs_leads_to_each(audit):
+    good = sample_audit(Verdict.SAFE)
+    checked = [Checked("good", good), Checked(HOSTILE, audit), Checked("gone", error=HOSTILE)]
+    text = render_checks(checked, "html")
+    page = Page(text)
+    assert page.open == []
+    links = [attrs["href"][1:] for attrs in page.named("a")]
+    assert links == [attrs["id"] for attrs in page.named("details") if "id" in attrs]
+    assert "1 of 3 pairs met" in "".join(page.text)
+    assert len(page.named("article")) == 2
+    names = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(names) == len(set(names))
+
+
+def test_without_the_extra_one_line_names_it_before_the_work(tmp_path):
+    for package in ("jinja2", "vl_convert"):
+        blocked = tmp_path / package
+        blocked.mkdir()
+        code = (
+            "import sys\n"
+            "from importlib.machinery import PathFinder\n"
+            "found = PathFinder.find_spec\n"
+            "def find_spec(name, *rest):\n"
+            f"    return None if name == {package!r} else found(name, *rest)\n"
+            "PathFinder.find_spec = find_spec\n"
+            "from embaudit_cli.__main__ import main\n"
+            "sys.argv = ['embaudit', 'compare', 'no.npy', 'no.npy', '--output', 'html=a.html']\n"
+            "main()"
+        )
+        done = run([EMBAUDIT[0], "-c", code], cwd=blocked)
+        assert done.returncode == 2
+        assert "pip install 'embaudit[html]'" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
