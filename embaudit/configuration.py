@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from embaudit.data.files import brief
+from embaudit.destinations import STDOUT
 from embaudit.errors import UsageError, did_you_mean
 
 OWN, SHARED = "embaudit.toml", "pyproject.toml"
@@ -18,6 +19,7 @@ LARGEST = 1 << 20
 """Bytes of a file of settings."""
 NUMBER, WHOLE, TEXT, SWITCH = "a number", "a whole number", "text", "true or false"
 NUMBERS, COUNT = "a whole number or a list of them", "a whole number, or text as 20k"
+OUTPUTS = "text or a list of texts, as html=report.html"
 SETTINGS = {
     "require": TEXT,
     "min_recall": NUMBER,
@@ -31,8 +33,11 @@ SETTINGS = {
     "seed": WHOLE,
     "threads": WHOLE,
     "memory": COUNT,
+    "output": OUTPUTS,
 }
 """What may be set for every comparison, and what each is."""
+OF_ALL_PAIRS = ("output",)
+"""What is set for all pairs together."""
 OF_PAIRS = {
     "a": TEXT,
     "b": TEXT,
@@ -99,7 +104,8 @@ class Configuration:
 
     def of_pair(self, name: str) -> dict[str, Setting]:
         """Return what is in force for a pair: its own settings, else those of every comparison."""
-        return self.settings | self.pairs[name]
+        shared = {key: one for key, one in self.settings.items() if key not in OF_ALL_PAIRS}
+        return shared | self.pairs[name]
 
 
 def configuration(path: str | os.PathLike[str] | None = None) -> Configuration:
@@ -202,6 +208,11 @@ class _Reading:
 
     def pair(self, name: str, table: Mapping[str, Any]) -> dict[str, Setting]:
         """Return the checked settings of a pair, its paths seen from the working directory."""
+        for key in OF_ALL_PAIRS:
+            if key in table:
+                line = self._line(("pairs", name), key)
+                place = Setting(None, str(self.path), line).place
+                raise UsageError(f"{place}: {key}: of all pairs together; set it above the pairs")
         found = self.settings(("pairs", name), table, OF_PAIRS | SETTINGS, ())
         missing = [side for side in ("a", "b") if side not in found]
         if missing:
@@ -226,14 +237,26 @@ class _Reading:
                 raise UsageError(f"{place}: unknown setting {brief(name)!r}{near}")
             if not _fits(value, known[key]):
                 raise UsageError(f"{place}: {key}: expected {known[key]}, found {brief(value)!r}")
-            found[key] = Setting(value, str(self.path), line)
+            setting = Setting(value, str(self.path), line)
+            found[key] = self._with_outputs(setting) if known[key] == OUTPUTS else setting
         return found
 
     def _resolved(self, setting: Setting) -> Setting:
+        return Setting(self._from_here(setting.value), setting.file, setting.line)
+
+    def _with_outputs(self, setting: Setting) -> Setting:
+        """Return FORMAT=PATH as a list, the paths seen from the working directory."""
+        several = setting.value if isinstance(setting.value, list) else [setting.value]
+        found = []
+        for one in several:
+            name, equals, path = one.partition("=")
+            here = path if path in ("", STDOUT) else self._from_here(path)
+            found.append(f"{name}{equals}{here}")
+        return Setting(found, setting.file, setting.line)
+
+    def _from_here(self, path: str) -> str:
         folder = self.path.parent
-        if os.path.isabs(setting.value) or folder == Path():
-            return setting
-        return Setting(os.path.join(folder, setting.value), setting.file, setting.line)
+        return path if os.path.isabs(path) or folder == Path() else os.path.join(folder, path)
 
     def _line(self, section: tuple[str, ...], name: str) -> int | None:
         """Return the line that a name is set on, where it is set on one of its own."""
@@ -270,8 +293,14 @@ def _fits(value: object, kind: str) -> bool:
             return isinstance(value, bool)
         case "text":
             return isinstance(value, str)
-    others = isinstance(value, list) and bool(value) and all(map(_whole, value))
+        case _ if kind == OUTPUTS:
+            return isinstance(value, str) or _all(value, lambda one: isinstance(one, str))
+    others = _all(value, _whole)
     return _whole(value) or (others if kind == NUMBERS else isinstance(value, str))
+
+
+def _all(value: object, fits: Callable[[object], bool]) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(fits, value))
 
 
 def _whole(value: object) -> bool:

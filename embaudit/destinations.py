@@ -11,6 +11,7 @@ from pathlib import Path
 
 from embaudit.errors import OutputError, UsageError
 
+STDOUT = "-"
 MAP_SUFFIX = ".safetensors"
 _unfinished: set[Path] = set()
 """Temporary files that a process which ends at once leaves behind, unless it removes them."""

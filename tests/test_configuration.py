@@ -215,3 +215,49 @@ def test_reading_settings_imports_nothing_heavy():
     code = "import sys, embaudit.configuration; print(*sys.modules)"
     loaded = run_code(code).stdout.split()
     assert not {"numpy", "pydantic", "rich", "pyarrow"} & set(loaded)
+
+
+def test_outputs_of_the_settings_are_written_beside_their_file(folder, monkeypatch):
+    text = 'output = ["markdown=out.md", "html=out.html"]\n' + PAIRS
+    (folder / "embaudit.toml").write_text(text)
+    below = folder / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    assert run([*EMBAUDIT, "check", "--quiet"], cwd=below).returncode == 0
+    assert (folder / "out.md").read_text(encoding="utf-8").startswith("### ✅ embaudit: 2 of 2")
+    assert "2 of 2 pairs met" in (folder / "out.html").read_text(encoding="utf-8")
+    for name in ("out.md", "out.html"):
+        (folder / name).unlink()
+    # What is asked for on the command line comes in their place.
+    given = ["compare", "../a.npy", "../same.npy", "--quiet", "--output", "json=given.json"]
+    assert run([*EMBAUDIT, *given], cwd=below).returncode == 0
+    assert (below / "given.json").exists()
+    assert not (folder / "out.md").exists()
+    assert run([*EMBAUDIT, *given[:4]], cwd=below).returncode == 0
+    assert (folder / "out.md").read_text(encoding="utf-8").startswith("### ✅ embaudit: safe")
+    shown = run([*EMBAUDIT, "config"], cwd=below).stdout
+    line = next(line for line in shown.splitlines() if line.startswith("output"))
+    assert "markdown=../out.md html=../out.html" in line.replace("\\", "/")
+    # The output of other commands is another thing.
+    assert run([*EMBAUDIT, "show", "given.json", "--quiet"], cwd=below).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("output = 3", "embaudit.toml:1: output: expected text or a list of texts"),
+        ("output = []", "embaudit.toml:1: output: expected text or a list of texts"),
+        ('output = "htm=x.html"', "unknown output format 'htm'"),
+        ('output = "html"', "expected FORMAT=PATH"),
+        (
+            '[pairs.x]\na = "a.npy"\nb = "same.npy"\noutput = "json=x.json"',
+            "embaudit.toml:4: output: of all pairs together; set it above the pairs",
+        ),
+    ],
+)
+def test_outputs_that_mean_nothing_are_refused(folder, text, said):
+    (folder / "embaudit.toml").write_text(text + "\n")
+    done = run([*EMBAUDIT, "compare", "a.npy", "same.npy"], cwd=folder)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1

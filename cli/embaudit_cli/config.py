@@ -19,6 +19,10 @@ EPILOG = """[bold]Examples[/bold]
 """
 
 
+OUTPUT_OF = ("compare", "check")
+"""Commands that take outputs from the settings; that of others goes elsewhere, or is asked for."""
+
+
 def defaults(settings: Configuration, commands: dict[str, Any]) -> dict[str, dict[str, object]]:
     """Return the default of every option that is set, by command; the command line wins.
 
@@ -32,6 +36,7 @@ def defaults(settings: Configuration, commands: dict[str, Any]) -> dict[str, dic
             parameter.name: _typed(settings.settings[parameter.name], parameter)
             for parameter in command.params
             if parameter.name in settings.settings
+            and (parameter.name != "output" or name in OUTPUT_OF)
         }
         for name, command in commands.items()
     }
@@ -39,11 +44,17 @@ def defaults(settings: Configuration, commands: dict[str, Any]) -> dict[str, dic
 
 def _typed(setting: Setting, parameter: Any) -> object:  # noqa: ANN401
     """Return a value as it would be typed."""
+    if parameter.multiple:
+        return setting.value
     if isinstance(setting.value, list):
         # Options that take several have text as their default.
         several = isinstance(parameter.default, str)
         return ",".join(map(str, setting.value)) if several else str(setting.value[0])
     return setting.value if isinstance(setting.value, bool) else str(setting.value)
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def config(context: typer.Context) -> None:
@@ -66,7 +77,7 @@ def config(context: typer.Context) -> None:
     with streams.standard_output():
         console = streams.stdout()
         for name, value, place in rows:
-            shown = "" if value is None else str(value)
+            shown = "" if value is None else _shown(value)
             line = f"{name:<{widths[0]}}  {shown:<{widths[1]}}  {place}"
             console.print(encodable(printable(line), console.encoding), soft_wrap=True)
     raise typer.Exit(0)

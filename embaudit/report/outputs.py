@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embaudit.destinations import (
+    STDOUT,
     check_destination,
     not_written,
     place,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from embaudit.report.gate_sheet import GateSheet
     from embaudit.result import Audit
     from embaudit.row_table import RowTable
-
-STDOUT = "-"
 
 
 @dataclass(frozen=True)
