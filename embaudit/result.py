@@ -487,6 +487,20 @@ class Audit(Document):
         return 3 if any(passing) else 1
 
 
+class NotCompared(Value):
+    """A pair that could not be compared, and why."""
+
+    error: str
+
+
+class Checks(Document):
+    """What came of the pairs that a file of settings names, by name."""
+
+    schema_version: str = SCHEMA_VERSION
+    embaudit_version: str
+    pairs: dict[str, Audit | NotCompared]
+
+
 def _rounded(value: object) -> object:
     """Round every float to `SIGNIFICANT_DIGITS`, recursively."""
     if isinstance(value, float):

@@ -66,6 +66,7 @@ def render_checks(checked: Sequence[Checked], name: str) -> str:
 
 SCHEMAS = {
     "compare": "embaudit.result:Audit",
+    "check": "embaudit.result:Checks",
     "align": "embaudit.alignment:Alignment",
     "align-joint": "embaudit.joint_space:JointAlignment",
     "verify": "embaudit.alignment:Verification",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+from embaudit.result import Checks, NotCompared
+from embaudit.version import __version__
 
 if TYPE_CHECKING:
     from embaudit.checking import Checked
@@ -25,7 +27,7 @@ def render_gate(found: GateSheet) -> str:
 def render_checks(checked: Sequence[Checked]) -> str:
     """Return one object: under ``pairs``, by name, the audit of each, or its ``error``."""
     pairs = {
-        one.name: {"error": one.error} if one.audit is None else one.audit.to_dict()
+        one.name: NotCompared(error=one.error or "") if one.audit is None else one.audit
         for one in checked
     }
-    return json.dumps({"pairs": pairs}, indent=2, allow_nan=False, ensure_ascii=False)
+    return Checks(embaudit_version=__version__, pairs=pairs).to_json()
