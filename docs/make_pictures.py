@@ -1,6 +1,7 @@
 """Draw the README's pictures: reports of real runs on sample_data, for light and dark pages.
 
-``python docs/make_pictures.py`` writes docs/pictures/*.svg anew.
+``python docs/make_pictures.py`` writes docs/pictures/*.svg anew, and the pictures of the HTML
+report, docs/pictures/*.png, for which it needs Chromium.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 import io
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -28,6 +32,11 @@ PAIRS = {
     "concatenate": ("sample_data/minilm.npy", "sample_data/lsa.npy"),
 }
 """Name of the picture -> what is compared, as the README's commands name it."""
+
+PHOTOGRAPHED = "concatenate"
+PHOTOGRAPH_WIDTH = 1040
+PICKED = 4
+"""Place of the row that is picked among those drawn."""
 
 COLUMNS, ROWS = 88, 60
 """Size of the terminal; without both, rich asks the one that the script runs in."""
@@ -141,6 +150,42 @@ def pictures() -> Iterator[tuple[str, str]]:
             yield f"{name}-{theme}.svg", draw(audit, f"embaudit compare {a} {b}", colours)
 
 
+def photographs() -> Iterator[tuple[str, bytes]]:
+    """Yield the name and content of pictures of the HTML report, one row of it picked."""
+    from playwright.sync_api import sync_playwright
+
+    page = embaudit.compare(*PAIRS[PHOTOGRAPHED], layouts=True).to_html()
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    browsers = ("chromium", "chromium-browser", "google-chrome")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        path = Path(folder) / "report.html"
+        path.write_text(page, encoding="utf-8")
+        browser = playwright.chromium.launch(
+            executable_path=next(filter(None, map(shutil.which, browsers)), None)
+        )
+        for scheme in schemes:
+            shown = browser.new_page(
+                viewport={"width": PHOTOGRAPH_WIDTH, "height": 900}, color_scheme=scheme
+            )
+            shown.goto(path.as_uri())
+            shown.get_by_label("t-SNE").check()
+            shown.locator("svg[data-side=a]").focus()
+            for _ in range(PICKED):
+                shown.keyboard.press("ArrowRight")
+            shown.locator(".planes h2").click()
+            below = shown.locator(".picked").bounding_box()
+            assert below is not None, "drawn"
+            height = below["y"] + below["height"] + shown.evaluate("scrollY") + 12
+            yield (
+                f"report-{scheme}.png",
+                shown.screenshot(
+                    full_page=True,
+                    clip={"x": 0, "y": 0, "width": PHOTOGRAPH_WIDTH, "height": height},
+                ),
+            )
+        browser.close()
+
+
 def main() -> None:
     """Write every picture."""
     os.chdir(ROOT)
@@ -148,6 +193,10 @@ def main() -> None:
     for name, svg in pictures():
         path = PICTURES / name
         path.write_text(svg, encoding="utf-8", newline="\n")
+        print(path.relative_to(ROOT))
+    for name, png in photographs():
+        path = PICTURES / name
+        path.write_bytes(png)
         print(path.relative_to(ROOT))
 
 

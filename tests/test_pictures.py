@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import struct
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,6 +14,7 @@ ROOT = Path(__file__).parent.parent
 SCRIPT = runpy.run_path(str(ROOT / "docs" / "make_pictures.py"))
 PAIRS, THEMES, draw = (SCRIPT[name] for name in ("PAIRS", "THEMES", "draw"))
 PICTURES = sorted((ROOT / "docs" / "pictures").glob("*.svg"))
+PHOTOGRAPHS = sorted((ROOT / "docs" / "pictures").glob("*.png"))
 NAMESPACE = "http://www.w3.org/2000/svg"
 
 
@@ -87,10 +89,23 @@ def test_drawing_keeps_the_whole_report_in_its_columns(name, audits):
         assert float(run.get("x")) + float(run.get("textLength")) <= width
 
 
+def test_the_html_report_is_pictured_in_both_themes():
+    assert [path.name for path in PHOTOGRAPHS] == ["report-dark.png", "report-light.png"]
+    corners = set()
+    for path in PHOTOGRAPHS:
+        data = path.read_bytes()
+        assert data.startswith(b"\x89PNG\r\n")
+        width, height = struct.unpack(">II", data[16:24])
+        assert (width, height > width) == (SCRIPT["PHOTOGRAPH_WIDTH"], True)
+        assert len(data) < 1_000_000
+        corners.add(data)
+    assert len(corners) == 2
+
+
 def test_the_readme_shows_pictures_that_exist_and_describes_them():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     shown = re.findall(r'(?:src|srcset)="([^"]+)"', readme)
-    assert len(shown) >= 2
-    assert {ROOT / target for target in shown} <= set(PICTURES)
+    assert len(shown) >= 4
+    assert {ROOT / target for target in shown} <= {*PICTURES, *PHOTOGRAPHS}
     for image in re.findall(r"<img [^>]*>", readme):
         assert re.search(r'alt="[^"]{40,}"', image)

@@ -1,8 +1,10 @@
-"""What a user waits for where there is little to compute: help, and a small pair."""
+"""What a user waits for where there is little to compute: help, a small pair, its HTML report."""
 
 from __future__ import annotations
 
 import statistics
+import tempfile
+from pathlib import Path
 
 from benchmarks.cases.case import Bench, Case, Outcome, Size, spread
 from benchmarks.pairs import SAMPLE_DATA
@@ -23,6 +25,7 @@ atexit.register(check)
 """
 SAMPLE = ("compare", *(str(SAMPLE_DATA / name) for name in ("minilm.npy", "minilm_w8.npy")))
 HELP, SMALL = 2.0, 4.0
+PAGE_SECONDS, PAGE_BYTES = 8.0, 5_000_000
 TURNS = 3
 """Runs are short, and vary: that many times the repeats of other cases."""
 
@@ -55,6 +58,21 @@ def sample(bench: Bench, _: Size) -> Outcome:
     return Outcome(outcome.value, outcome.met, f"{outcome.detail}; scikit-learn is not imported")
 
 
+def page(bench: Bench, _: Size) -> Outcome:
+    """Time the whole command with the HTML report, and weigh the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.html"
+        command = (*SAMPLE, "--exit-zero", "--output", f"html={path}")
+        seconds = [seconds_of(COMMAND, *command) for _ in range(TURNS * bench.repeats)]
+        weight = path.stat().st_size
+    median = statistics.median(seconds)
+    return Outcome(
+        f"{median:.1f} s, {weight / 1e6:.2f} MB",
+        median <= PAGE_SECONDS and weight <= PAGE_BYTES,
+        f"{spread(seconds)} s in {len(seconds)} runs",
+    )
+
+
 CASES = tuple(
     Case(
         name=name,
@@ -81,6 +99,13 @@ CASES = tuple(
             f"<= {SMALL} x, scikit-learn is not imported",
             0.5,
             sample,
+        ),
+        (
+            "html",
+            "`embaudit compare --output html=FILE` on sample_data, 2,000 x 384",
+            f"<= {PAGE_SECONDS:g} s, <= {PAGE_BYTES / 1e6:g} MB",
+            1.0,
+            page,
         ),
     )
 )
