@@ -55,7 +55,7 @@ def show_gate(found: GateSheet, outputs: Outputs, *, quiet: bool) -> None:
         if outputs.stdout is not None:
             streams.write_document(formats.render_gate(found, outputs.stdout))
         elif quiet:
-            console.print(found.line(console.encoding), soft_wrap=True)
+            console.print(found.answer.line(console.encoding), soft_wrap=True)
         else:
             console.print(found, crop=False)
 

@@ -80,7 +80,7 @@ def verify(
         report = _verified(fitted, (a, b), asked, quiet=quiet)
     show_gate(report, outputs, quiet=quiet)
     write_gate(report, outputs.files)
-    raise typer.Exit(0 if report.passed else 1)
+    raise typer.Exit(0 if report.answer.passed else 1)
 
 
 def _verified(

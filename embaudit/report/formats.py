@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from embaudit.errors import UsageError, did_you_mean
 
@@ -42,10 +42,7 @@ def render_gate(found: GateSheet, name: str) -> str:
     UsageError
         For a format that holds an audit alone.
     """
-    check_format(name)
-    if name == ROWS:
-        raise UsageError(NO_ROWS)
-    text: str = import_module(RENDERERS[name]).render_gate(found)
+    text: str = _renderer(name).render_gate(found)
     return text
 
 
@@ -57,10 +54,7 @@ def render_checks(checked: Sequence[Checked], name: str) -> str:
     UsageError
         For a format that holds one audit alone.
     """
-    check_format(name)
-    if name == ROWS:
-        raise UsageError(NO_ROWS)
-    text: str = import_module(RENDERERS[name]).render_checks(checked)
+    text: str = _renderer(name).render_checks(checked)
     return text
 
 
@@ -122,6 +116,12 @@ def render(audit: Audit, name: str) -> str:
     UsageError
         For an unknown format.
     """
-    check_format(name)
-    text: str = import_module(RENDERERS[name]).render(audit)
+    text: str = _renderer(name).render(audit)
     return text
+
+
+def _renderer(name: str) -> Any:  # noqa: ANN401
+    check_format(name)
+    if name == ROWS:
+        raise UsageError(NO_ROWS)
+    return import_module(RENDERERS[name])

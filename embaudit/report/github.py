@@ -27,8 +27,8 @@ def render(audit: Audit) -> str:
 
 def render_gate(found: GateSheet) -> str:
     """Return one annotation: an error where the gate is not met."""
-    kind: Kind = "notice" if found.passed else "error"
-    return annotation(kind, f"embaudit: {found.word}", found.line())
+    kind: Kind = "notice" if found.answer.passed else "error"
+    return annotation(kind, f"embaudit: {found.answer.word}", found.answer.line())
 
 
 def render_checks(checked: Sequence[Checked]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from embaudit.report.commands import apply_command
-from embaudit.report.gate_sheet import GateSheet
+from embaudit.report.gate_sheet import Answer, GateSheet
 from embaudit.report.page import Page
 from embaudit.report.plain import count, encodable, printable, share
 from embaudit.report.sheet import Sheet, badge, headed
@@ -111,54 +111,20 @@ class JointVerificationReport(GateSheet):
     """The report of heads that were measured again."""
 
     def __init__(self, found: JointVerification, fold: bool = False) -> None:
-        super().__init__(fold)
-        self._found = found
-
-    @property
-    def document(self) -> JointVerification:
-        """The whole result."""
-        return self._found
-
-    @property
-    def subject(self) -> str:
-        """The files of both heads."""
-        return " and ".join(self._found.maps)
-
-    @property
-    def passed(self) -> bool:
-        """Whether the heads still do."""
-        return self._found.passed
-
-    @property
-    def word(self) -> str:
-        """The answer in two words."""
-        return "heads hold" if self.passed else "heads fail"
-
-    @property
-    def kind(self) -> str:
-        """The method they were fitted by."""
-        return self._found.method
-
-    @property
-    def facts(self) -> list[str]:
-        """What the answer rests on."""
-        return [count(self._found.pairs, "distinct pair"), str(self._found.metric)]
-
-    @property
-    def sentence(self) -> str:
-        """Whether the heads still do, and why."""
-        return verified(self._found)
-
-    @property
-    def remarks(self) -> list[str]:
-        """Whether this was news."""
         same = "These are the files they were fitted on: nothing new is learnt."
-        return [same] if self._found.same_inputs else []
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        return self._found.timing.get("total", 0.0)
+        answer = Answer(
+            document=found,
+            subject=" and ".join(found.maps),
+            passed=found.passed,
+            word="heads hold" if found.passed else "heads fail",
+            kind=found.method,
+            sentence=verified(found),
+            facts=[count(found.pairs, "distinct pair"), str(found.metric)],
+            seconds=found.timing.get("total", 0.0),
+            remarks=[same] if found.same_inputs else [],
+        )
+        super().__init__(answer, fold)
+        self._found = found
 
     def sections(self, page: Page) -> Iterator[tuple[str, str, Iterable[RenderableType]]]:
         """Yield what the heads recover, now and then, and the space they lead to."""

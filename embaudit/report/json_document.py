@@ -21,7 +21,7 @@ def render(audit: Audit) -> str:
 
 def render_gate(found: GateSheet) -> str:
     """Return the JSON object of another result."""
-    return found.document.to_json()
+    return found.answer.document.to_json()
 
 
 def render_checks(checked: Sequence[Checked]) -> str:

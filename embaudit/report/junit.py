@@ -26,12 +26,13 @@ def render(audit: Audit) -> str:
 
 def render_gate(found: GateSheet) -> str:
     """Return one suite with a test case for the gate."""
-    case = _named(found.subject, found.seconds, "embaudit.verify")
-    if not found.passed:
-        told = printable(found.sentence)
-        failure = {"type": found.word, "message": told}
+    answer = found.answer
+    case = _named(answer.subject, answer.seconds, "embaudit.verify")
+    if not answer.passed:
+        told = printable(answer.sentence)
+        failure = {"type": answer.word, "message": told}
         ElementTree.SubElement(case, "failure", failure).text = told
-    ElementTree.SubElement(case, "system-out").text = found.line()
+    ElementTree.SubElement(case, "system-out").text = answer.line()
     return _document([case])
 
 

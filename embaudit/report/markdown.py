@@ -37,10 +37,11 @@ def render(audit: Audit) -> str:
 
 def render_gate(found: GateSheet) -> str:
     """Return the answer of a gate, and tables of what it rests on."""
-    mark = MARKS[found.passed]
-    lines = [f"### {mark} embaudit: {found.word}", "", f"**{escaped(found.sentence)}**", ""]
-    lines += [f"<code>{escaped(found.subject)}</code> {PAGE.join(found.facts)}"]
-    for remark in found.remarks:
+    answer = found.answer
+    mark = MARKS[answer.passed]
+    lines = [f"### {mark} embaudit: {answer.word}", "", f"**{escaped(answer.sentence)}**", ""]
+    lines += [f"<code>{escaped(answer.subject)}</code> {PAGE.join(answer.facts)}"]
+    for remark in answer.remarks:
         lines += ["", remark]
     for title, remark, parts in found.sections(PAGE):
         lines += ["", f"{title}, {remark}" if remark else title, ""]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -172,7 +172,7 @@ def write_checks(checked: Sequence[Checked], files: Sequence[Destination]) -> No
     UsageError
         For a format that holds one audit alone.
     """
-    _write_files([(file.path, _encoded(render_checks(checked, file.format))) for file in files])
+    _write_rendered(files, lambda name: render_checks(checked, name))
 
 
 def write_gate(found: GateSheet, files: Sequence[Destination]) -> None:
@@ -184,7 +184,11 @@ def write_gate(found: GateSheet, files: Sequence[Destination]) -> None:
     UsageError
         For a format that holds an audit alone.
     """
-    _write_files([(file.path, _encoded(render_gate(found, file.format))) for file in files])
+    _write_rendered(files, lambda name: render_gate(found, name))
+
+
+def _write_rendered(files: Sequence[Destination], rendered: Callable[[str], str]) -> None:
+    _write_files([(file.path, _encoded(rendered(file.format))) for file in files])
 
 
 def _write_files(contents: Sequence[tuple[Path, bytes]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from embaudit.report.gate_sheet import GateSheet
+from embaudit.report.gate_sheet import Answer, GateSheet
 from embaudit.report.page import Page
 from embaudit.report.plain import count, share
 
@@ -31,55 +31,20 @@ class VerificationReport(GateSheet):
     """The report of a map that was measured again."""
 
     def __init__(self, found: Verification, fold: bool = False) -> None:
-        super().__init__(fold)
-        self._found = found
-
-    @property
-    def document(self) -> Verification:
-        """The whole result."""
-        return self._found
-
-    @property
-    def subject(self) -> str:
-        """The map's file."""
-        return self._found.map
-
-    @property
-    def passed(self) -> bool:
-        """Whether the map still does."""
-        return self._found.passed
-
-    @property
-    def word(self) -> str:
-        """The answer in two words."""
-        return "map holds" if self.passed else "map fails"
-
-    @property
-    def kind(self) -> str:
-        """The method it was fitted by."""
-        return self._found.method
-
-    @property
-    def facts(self) -> list[str]:
-        """What the answer rests on."""
-        found = self._found
-        return [count(found.pairs, "distinct pair"), str(found.metric), f"k {found.k}"]
-
-    @property
-    def sentence(self) -> str:
-        """Whether the map still does, and why."""
-        return summary(self._found)
-
-    @property
-    def remarks(self) -> list[str]:
-        """Whether this was news."""
         same = "These are the files it was fitted on: nothing new is learnt."
-        return [same] if self._found.same_inputs else []
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        return self._found.timing.get("total", 0.0)
+        answer = Answer(
+            document=found,
+            subject=found.map,
+            passed=found.passed,
+            word="map holds" if found.passed else "map fails",
+            kind=found.method,
+            sentence=summary(found),
+            facts=[count(found.pairs, "distinct pair"), str(found.metric), f"k {found.k}"],
+            seconds=found.timing.get("total", 0.0),
+            remarks=[same] if found.same_inputs else [],
+        )
+        super().__init__(answer, fold)
+        self._found = found
 
     def sections(self, page: Page) -> Iterator[tuple[str, str, Iterable[RenderableType]]]:
         """Yield what the map recovers, now and then."""

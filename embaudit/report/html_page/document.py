@@ -185,7 +185,8 @@ def render_gate(found: GateSheet) -> str:
     parts = [
         Section(title, remark, as_html(tables)) for title, remark, tables in found.sections(PAGE)
     ]
-    return _page("gate.html.j2", f"embaudit: {found.word}", found=found, sections=parts)
+    title = f"embaudit: {found.answer.word}"
+    return _page("gate.html.j2", title, found=found.answer, sections=parts)
 
 
 def render_checks(checked: Sequence[Checked]) -> str:
