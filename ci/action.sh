@@ -197,8 +197,10 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir "$work"
-output verdict error
+# For a step that is killed.
 explain 2 "$reason"
+output verdict error
+output report "$report"
 
 if [ "${EMBAUDIT_A:+given}" != "${EMBAUDIT_B:+given}" ]; then
     refuse "give both a and b, or neither"

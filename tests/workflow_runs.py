@@ -65,7 +65,7 @@ def obeyed(log: str) -> list[str]:
             token = text.removeprefix("::stop-commands::")
         elif re.match(r"::[\w-]+(?: [^:]*)?::", text) or "##[" in line:
             found.append(text)
-    assert token is None, "commands stay stopped for the rest of the job"
+    assert token is None, "what follows is not obeyed"
     return found
 
 
@@ -75,18 +75,26 @@ def evaluated(text: str, contexts: dict[str, str]) -> str:
 
 
 def handed_over(path: Path) -> dict[str, str]:
-    """Return what a file of ``name=value`` and ``name<<delimiter`` holds, the last of a name."""
+    """Return what a file of ``name<<delimiter`` holds, the last of a name.
+
+    Raises
+    ------
+    ValueError
+        Where GitHub's runner has an error: for another line, and for a value without its end.
+    """
     found = {}
     lines = iter(path.read_text(encoding="utf-8").splitlines())
     for line in lines:
-        name, delimiter = line.split("<<", 1)
+        name, separator, delimiter = line.partition("<<")
         value = []
         for more in lines:
             if more == delimiter:
                 break
             value.append(more)
         else:
-            raise AssertionError(f"{name}: no {delimiter}")
+            raise ValueError(f"{line}: invalid")
+        if not (name and separator and delimiter):
+            raise ValueError(f"{line}: invalid")
         found[name] = "\n".join(value)
     return found
 
@@ -184,10 +192,12 @@ class Runner:
             log += process.communicate(timeout=120)[0]
             status = process.returncode
             summary += paths["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8")
-            contexts |= {
-                f"steps.{step['id']}.outputs.{name}": value
-                for name, value in handed_over(paths["GITHUB_OUTPUT"]).items()
-            }
+            try:
+                outputs = handed_over(paths["GITHUB_OUTPUT"])
+            except ValueError as error:
+                outputs, status = {}, status or 1
+                log += f"::error ::Unable to process file command 'output': {error}\n"
+            contexts |= {f"steps.{step['id']}.outputs.{key}": one for key, one in outputs.items()}
             if status != 0:
                 break
         # GitHub has no error for an output that is not there: it is empty.
