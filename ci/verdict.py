@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 WORST_LAST = (
     "safe",
@@ -19,10 +20,11 @@ WORST_LAST = (
 """What is undecided is worse than any verdict that can be required, what is refuted worse still."""
 
 
-def worst(document: dict[str, dict[str, object]]) -> str:
+def worst(document: dict[str, Any]) -> str:
     """Return the verdict of one audit, or the worst of all pairs; ``error`` for one without."""
-    audits = list(document["pairs"].values()) if "pairs" in document else [document]
-    return max((str(audit.get("verdict", "error")) for audit in audits), key=WORST_LAST.index)
+    audits = document["pairs"].values() if "pairs" in document else [document]
+    verdicts: list[str] = [audit.get("verdict", "error") for audit in audits]
+    return max(verdicts, key=WORST_LAST.index)
 
 
 if __name__ == "__main__":
