@@ -226,6 +226,8 @@ class _Reading:
                 raise UsageError(f"{place}: unknown setting {brief(name)!r}{near}")
             if not _fits(value, known[key]):
                 raise UsageError(f"{place}: {key}: expected {known[key]}, found {brief(value)!r}")
+            if key in PATHS and "\0" in value:
+                raise UsageError(f"{place}: {key}: no path has a NUL character in it; remove it")
             found[key] = Setting(value, str(self.path), line)
         return found
 
