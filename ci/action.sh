@@ -117,7 +117,7 @@ meaning() {
     if [ "$1" -gt 128 ]; then
         last="ended by signal $(($1 - 128))${last:+: $last}"
     fi
-    printf '%s' "${last:-embaudit ended with exit status $1}"
+    printf '%s' "${last:-embaudit ended with exit status $1 and left no report}"
 }
 
 install() {

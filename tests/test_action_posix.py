@@ -215,6 +215,7 @@ def test_options_are_one_a_line_and_taken_as_they_stand(runner, checkout):
 def test_a_run_that_compares_nothing_is_an_error(runner, checkout):
     done = runner.run(checkout, a="a.npy", b="near.npy", args="--help")
     assert_explained(done)
+    assert "exit status 0 and left no report" in done.errors[0]
 
 
 @pytest.mark.parametrize(

@@ -67,8 +67,6 @@ def test_the_command_of_the_hook_fails_where_a_pair_does(repository):
     program, *arguments = shlex.split(HOOK["entry"])
     command = [sys.executable, "-m", "embaudit_cli", *arguments, *HOOK.get("args", [])]
     assert program == "embaudit"
-    done = run(command, cwd=repository)
-    assert done.returncode == 0, done.stdout
     shutil.copy(repository / "turned.npy", repository / "other.npy")
     done = run(command, cwd=repository)
     assert done.returncode == 1

@@ -63,7 +63,7 @@ def obeyed(log: str) -> list[str]:
                 token = None
         elif text.startswith("::stop-commands::"):
             token = text.removeprefix("::stop-commands::")
-        elif re.match(r"::[\w-]+(?: [^:]*)?::", text) or "##[" in line:
+        elif re.match(r"::[\w-]+( .*?)?::", text) or "##[" in line:
             found.append(text)
     assert token is None, "what follows is not obeyed"
     return found
