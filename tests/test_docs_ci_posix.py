@@ -61,7 +61,7 @@ def shell(checkout, tmp_path):
     def invoke(script, **changes):
         variables = environment(**changes)
         variables["PATH"] = f"{programs}:{variables['PATH']}"
-        return run([*BASH, "-c", script], cwd=checkout, env=variables)
+        return run([*BASH, "-c", script], cwd=checkout, env=variables, timeout=120)
 
     return invoke
 

@@ -189,7 +189,7 @@ class Runner:
             )
             if meanwhile is not None:
                 meanwhile(process)
-            log += process.communicate(timeout=120)[0]
+            log += process.communicate(timeout=300)[0]
             status = process.returncode
             summary += paths["GITHUB_STEP_SUMMARY"].read_text(encoding="utf-8")
             try:
