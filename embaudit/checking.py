@@ -10,7 +10,7 @@ from embaudit.answers.baseline import against
 from embaudit.audit import compare
 from embaudit.configuration import Setting
 from embaudit.datatypes import Progress
-from embaudit.errors import EmbauditError
+from embaudit.errors import EmbauditError, told
 from embaudit.result import Audit, Policy
 from embaudit.saved_audit import read_audit
 
@@ -64,9 +64,9 @@ def check_pair(
     values = {key: one.value for key, one in settings.items()}
     try:
         audit = _compared(values | {"layouts": layouts}, progress)
-    except EmbauditError as error:
+    except (EmbauditError, MemoryError, OSError) as error:
         named = settings["a"]
-        return Checked(name, error=str(error), file=named.file, line=named.line)
+        return Checked(name, error=told(error), file=named.file, line=named.line)
     asked = settings.get("baseline") or settings.get("require") or settings["a"]
     return Checked(name, audit, file=asked.file, line=asked.line)
 

@@ -237,6 +237,8 @@ class _Reading:
                 raise UsageError(f"{place}: unknown setting {brief(name)!r}{near}")
             if not _fits(value, known[key]):
                 raise UsageError(f"{place}: {key}: expected {known[key]}, found {brief(value)!r}")
+            if (key in PATHS or known[key] == OUTPUTS) and "\0" in str(value):
+                raise UsageError(f"{place}: {key}: no path has a NUL character in it; remove it")
             setting = Setting(value, str(self.path), line)
             found[key] = self._with_outputs(setting) if known[key] == OUTPUTS else setting
         return found

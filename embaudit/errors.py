@@ -26,6 +26,18 @@ class OutputError(EmbauditError):
     """A result that could not be written."""
 
 
+def told(error: EmbauditError | MemoryError | OSError) -> str:
+    """Return what an expected failure is, in words."""
+    match error:
+        case EmbauditError():
+            return str(error)
+        case MemoryError():
+            return f"not enough memory: {str(error) or 'the system refused to give more'}"
+        case OSError():
+            where = f"{error.filename}: " if error.filename else ""
+            return f"{where}{error.strerror or error}"
+
+
 def first_fault(error: ValidationError) -> str:
     """Return what pydantic found first, and where."""
     first = error.errors()[0]

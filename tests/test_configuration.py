@@ -10,6 +10,7 @@ import pytest
 from commands import EMBAUDIT, run, run_code
 from oracles import rotation
 
+from embaudit.checking import check_pair
 from embaudit.configuration import Configuration, configuration
 from embaudit.errors import UsageError
 
@@ -95,6 +96,7 @@ def test_without_a_file_nothing_is_set(folder):
         ("[pairs.x]\na = 'a.npy'", "pair x: b is missing"),
         ("[pairs.x]\na = 1\nb = 'b'", ":2: a: expected text"),
         ("[pairs.x]\na='a'\nb='b'\nby_row = 1", ":4: by_row: expected true or false"),
+        ("[pairs.x]\na='a'\nb=\"b\\u0000\"", ":3: b: no path has a NUL character"),
         ("pairs = 3", "pairs: expected a table for each"),
         ("[pairs]\nx = 3", "pairs: expected a table for each"),
         ("a = ", "not valid TOML"),
@@ -203,6 +205,25 @@ def test_a_pair_has_its_own_baseline(folder):
     done = run([*EMBAUDIT, "check"])
     assert done.returncode == 0, done.stdout
     assert "no worse than accepted: met" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        (MemoryError("Unable to allocate 9 TiB"), "not enough memory: Unable to allocate 9 TiB"),
+        (OSError(5, "Input/output error", "a.npy"), "a.npy: Input/output error"),
+    ],
+)
+def test_a_pair_that_the_system_fails_hides_no_other(folder, monkeypatch, failure, told):
+    """No machine can be made to fail so in every environment; the failure is raised here."""
+    (folder / "embaudit.toml").write_text(PAIRS)
+
+    def failing(*_arguments, **_options):
+        raise failure
+
+    monkeypatch.setattr("embaudit.checking.compare", failing)
+    checked = check_pair("same", configuration().of_pair("same"))
+    assert (checked.error, checked.exit_code, checked.line) == (told, 2, 6)
 
 
 def test_without_pairs_there_is_nothing_to_check(folder):

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from embaudit.errors import EmbauditError
+from embaudit.errors import EmbauditError, told
 from embaudit.report.plain import printable
 from embaudit_cli.streams import stderr
 
@@ -49,13 +49,8 @@ class OneLineErrors(TyperGroup):
 def _report(error: Exception) -> int:
     """Print the line for `error` and return its exit status."""
     match error:
-        case EmbauditError():
-            return _fail(str(error))
-        case MemoryError():
-            return _fail(f"not enough memory: {str(error) or 'the system refused to give more'}")
-        case OSError():
-            where = f"{error.filename}: " if error.filename else ""
-            return _fail(f"{where}{error.strerror or error}")
+        case EmbauditError() | MemoryError() | OSError():
+            return _fail(told(error))
         case _:
             return _fail_internally(error)
 
