@@ -172,7 +172,7 @@ def photographs() -> Iterator[tuple[str, bytes]]:
             shown.locator("svg[data-side=a]").focus()
             for _ in range(PICKED):
                 shown.keyboard.press("ArrowRight")
-            shown.locator(".planes h2").click()
+            shown.locator(".planes .part").click()
             below = shown.locator(".picked").bounding_box()
             assert below is not None, "drawn"
             height = below["y"] + below["height"] + shown.evaluate("scrollY") + 12

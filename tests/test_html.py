@@ -157,8 +157,10 @@ def test_nothing_breaks_out_of_the_page(audit):
     assert "alert(1)" in "".join(attacked.text)
 
 
-def test_the_page_is_laid_out_for_those_who_do_not_see_it(audit):
-    text = render(audit, "html")
+@pytest.mark.parametrize("several", [False, True])
+def test_the_page_is_laid_out_for_those_who_do_not_see_it(audit, several):
+    pairs = [Checked("first", audit), Checked("second", audit)]
+    text = render_checks(pairs, "html") if several else render(audit, "html")
     page = Page(text)
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1

@@ -44,6 +44,7 @@ function linked(section) {
   function show(row) {
     shown = row;
     section.classList.toggle("has-picked", row !== null);
+    picked.classList.toggle("idle", row === null);
     for (const plane of planes) {
       plane.querySelector(".marks").replaceChildren();
       plane.querySelector(".links").replaceChildren();
