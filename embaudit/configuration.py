@@ -166,7 +166,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
         if path.stat().st_size > LARGEST:
             raise UsageError(f"{path}: larger than {LARGEST:,} bytes; is it a file of settings?")
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return tomllib.loads(text), text
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror or error}; check --config") from None
@@ -186,7 +186,7 @@ def _own(path: Path, table: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _checked(path: Path, text: str, table: Mapping[str, Any]) -> Configuration:
-    reading = _Reading(path, text.splitlines(), ("tool", "embaudit") if path.name == SHARED else ())
+    reading = _Reading(path, text.split("\n"), ("tool", "embaudit") if path.name == SHARED else ())
     pairs = table.get("pairs", {})
     settings = {name: value for name, value in table.items() if name != "pairs"}
     if not isinstance(pairs, dict) or not all(isinstance(pair, dict) for pair in pairs.values()):
@@ -227,11 +227,13 @@ class _Reading:
         others: tuple[str, ...],
     ) -> dict[str, Setting]:
         """Return the checked settings of a table; names may have dashes, as options do."""
-        found = {}
+        found: dict[str, Setting] = {}
         for name, value in table.items():
             key = name.replace("-", "_")
             line = self._line(section, name)
             place = Setting(value, str(self.path), line).place
+            if key in found:
+                raise UsageError(f"{place}: {key}: set at {found[key].place} already; remove one")
             if key not in known:
                 near = did_you_mean(key, (*known, *others))
                 raise UsageError(f"{place}: unknown setting {brief(name)!r}{near}")

@@ -6,9 +6,16 @@ import json
 import math
 from collections.abc import Callable
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from embaudit.datatypes import Metric, Verdict
 from embaudit.errors import UsageError, did_you_mean
@@ -432,6 +439,18 @@ class Audit(Document):
     recommendation: Recommendation
     findings: list[SerializeAsAny[Finding]]
     timing: dict[str, float]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        """Refuse a verdict that is none of its candidates, and slices without their recalls."""
+        if self.verdict is not Verdict.INCONCLUSIVE and self.candidates != [self.verdict]:
+            raise ValueError(f"verdict {self.verdict} with candidates {self.candidates}")
+        groups = [] if self.slices is None else [self.slices.whole, *self.slices.groups]
+        for group in groups:
+            missing = set(self.slices.judged if self.slices else ()) - set(group.recalls)
+            if group.reason is None and missing:
+                raise ValueError(f"slice {group.name}: no {min(missing)}")
+        return self
 
     def __repr__(self) -> str:
         """Show what a person at a prompt wants to know; the numbers are in `measures`."""

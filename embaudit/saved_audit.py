@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -32,8 +33,10 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
     with stamp.reading("JSON"):
         text = stamp.path.read_bytes()
     try:
-        audit = Audit.model_validate_json(text)
-    except ValueError as error:
+        # Not pydantic's own parser, which refuses half a pair of surrogates: such are the bytes of
+        # a path that is no UTF-8.
+        audit = Audit.model_validate(json.loads(text))
+    except (RecursionError, ValueError) as error:
         fault = first_fault(error) if isinstance(error, ValidationError) else error
         raise InputError(
             f"{uri}: not the JSON of an audit: {brief(fault)}; pass what `embaudit compare --json` "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 from xml.etree import ElementTree
 
 import numpy as np
@@ -13,10 +14,13 @@ from hypothesis import strategies as st
 from sample_audits import sample_audit
 
 from embaudit.answers.baseline import against
+from embaudit.checking import Checked
 from embaudit.datatypes import Metric, Verdict
 from embaudit.errors import InputError
+from embaudit.report.checks import line
 from embaudit.report.formats import render
-from embaudit.result import RANK
+from embaudit.report.terminal import one_line
+from embaudit.result import Requirement
 
 
 def with_recall(audit, value, key="recall.a_to_b.linear", width=0.01):
@@ -29,23 +33,35 @@ def standings(found):
     return {one.id: one.standing for one in found.baseline.changes}
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
+ACCEPTABLE = [Verdict(verdict) for verdict in get_args(Requirement)]
+
+
+@pytest.mark.parametrize("verdict", ACCEPTABLE)
 def test_an_audit_is_no_worse_than_itself(verdict):
     audit = sample_audit(verdict)
     found = against(audit, audit, "old.json")
-    decided = all(RANK[one] <= RANK[verdict] for one in audit.candidates)
-    assert found.exit_code() == (0 if decided else 3)
+    assert found.exit_code() == 0
     assert set(standings(found).values()) <= {"same"}
 
 
+@pytest.mark.parametrize("verdict", [one for one in Verdict if one not in ACCEPTABLE])
+def test_what_no_gate_could_require_is_no_baseline(verdict):
+    for now in Verdict:
+        with pytest.raises(InputError, match=f"the baseline is {verdict}, and nothing would be"):
+            against(sample_audit(now), sample_audit(verdict), "old.json")
+
+
 @pytest.mark.parametrize("now", list(Verdict))
-@pytest.mark.parametrize("accepted", list(Verdict))
+@pytest.mark.parametrize("accepted", ACCEPTABLE)
 def test_the_order_of_verdicts_decides(accepted, now):
     audit, before = sample_audit(now), sample_audit(accepted)
     for key, measure in audit.measures.items():
         before = before.model_copy(update={"measures": before.measures | {key: measure}})
     found = against(audit, before, "old.json")
-    worse = [RANK[one] > RANK[accepted] for one in audit.candidates]
+    worse = [
+        one not in ACCEPTABLE or ACCEPTABLE.index(one) > ACCEPTABLE.index(accepted)
+        for one in audit.candidates
+    ]
     assert found.exit_code() == (1 if all(worse) else 3 if any(worse) else 0)
     # What is asked otherwise is asked still, where it is asked.
     assert found.exit_code("safe") == audit.exit_code("safe")
@@ -89,6 +105,19 @@ def test_every_form_says_what_is_worse():
     root = ElementTree.fromstring(render(found, "junit"))
     assert root.get("failures") == "1"
     assert render(found, "github").startswith("::error ")
+    # No form gives the verdict's own sentence as the reason of the failure.
+    checked = Checked("pair", found)
+    told = "Worse: A in B: linear map 0.500 (0.912 accepted)"
+    assert told in root.find(".//failure").get("message")
+    assert told in render(found, "github").splitlines()[0]
+    assert told in one_line(found)
+    assert told in line(checked, "utf-8")
+    page = render(found, "html")
+    assert told in page
+    assert '<header class="verdict red">' in page
+    assert "<title>embaudit: align, no worse than accepted: not met</title>" in page
+    assert found.recommendation.action.startswith("Find out what has changed since old.json")
+    assert found.recommendation.commands == []
     sound = against(audit, audit, "old.json")
     assert ElementTree.fromstring(render(sound, "junit")).get("failures") == "0"
 

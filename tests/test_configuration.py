@@ -282,3 +282,23 @@ def test_outputs_that_mean_nothing_are_refused(folder, text, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_name_is_set_once(folder):
+    (folder / "embaudit.toml").write_text("min_recall = 0.99\nmin-recall = 0.01\n")
+    with pytest.raises(UsageError, match=r"embaudit\.toml:2: min_recall: set at embaudit\.toml:1"):
+        configuration()
+
+
+def test_a_byte_order_mark_and_carriage_returns_are_no_matter(folder):
+    (folder / "embaudit.toml").write_bytes(b"\xef\xbb\xbf" + PAIRS.replace("\n", "\r\n").encode())
+    assert configuration().settings["min_recall"].place == "embaudit.toml:2"
+
+
+def test_exit_zero_of_check_pardons_what_is_not_met_and_no_error(folder):
+    pair = '[pairs.{}]\na = "a.npy"\nb = "{}.npy"\n'
+    (folder / "embaudit.toml").write_text(pair.format("x", "turned"))
+    assert run([*EMBAUDIT, "check", "--quiet"], cwd=folder).returncode == 1
+    assert run([*EMBAUDIT, "check", "--quiet", "--exit-zero"], cwd=folder).returncode == 0
+    (folder / "embaudit.toml").write_text(pair.format("x", "turned") + pair.format("y", "gone"))
+    assert run([*EMBAUDIT, "check", "--quiet", "--exit-zero"], cwd=folder).returncode == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from html.parser import HTMLParser
@@ -17,6 +18,7 @@ from embaudit.errors import InputError, UsageError
 from embaudit.report.formats import SCHEMAS, render, schema
 from embaudit.report.github import annotation
 from embaudit.report.markdown import escaped, fenced
+from embaudit.report.outputs import parse_outputs, write_outputs
 from embaudit.saved_audit import read_audit
 
 HOSTILE = (
@@ -231,3 +233,32 @@ def test_every_schema_is_one_of_an_object_that_is_closed(command):
 def test_an_unknown_schema_names_the_nearest():
     with pytest.raises(UsageError, match="did you mean 'align'"):
         schema("joint-align")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "s3://bucket/x.npy",
+        "www.x.org",
+        "WWW.x.org and https://a.b/c#d?e=@f",
+        "fixes #12 of @team",
+        ":tada: at 12:30:45",
+        "a &#64; b",
+        "#",
+    ],
+)
+def test_text_reads_as_it_is_in_markdown(text):
+    shown = re.sub(r"\\([\\`*_{}\[\]|~])", r"\1", escaped(text))
+    shown = html.unescape(shown)
+    assert shown.replace("\N{WORD JOINER}", "") == text
+    for link in ("://", "www.", "WWW.", "@team", "#12", ":tada:"):
+        assert link not in shown
+
+
+def test_a_path_that_is_no_utf8_is_read_back(tmp_path):
+    audit = sample_audit(Verdict.SAFE)
+    odd = audit.model_copy(update={"a": audit.a.model_copy(update={"uri": "bad\udcffname.npy"})})
+    write_outputs(odd, parse_outputs([f"json={tmp_path / 'odd.json'}"]).files)
+    assert read_audit(tmp_path / "odd.json").a.uri == odd.a.uri
+    for name in ("markdown", "junit", "github", "html"):
+        assert "bad" in render(read_audit(tmp_path / "odd.json"), name)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +20,7 @@ import embaudit
 from benchmarks.pairs import SAMPLE_DATA
 from embaudit.checking import Checked
 from embaudit.datatypes import Verdict
+from embaudit.errors import InputError
 from embaudit.report.formats import render, render_checks
 from embaudit.saved_audit import read_audit
 
@@ -175,6 +178,92 @@ def test_the_page_is_laid_out_for_those_who_do_not_see_it(audit, several):
     assert len(names) == len(set(names))
 
 
+def described(found):
+    """Return the alternative text of each chart by its title, and its caption."""
+    text = render(found, "html")
+    figures = re.findall(
+        r'<h3 class="chart-title">(.*?)</h3>.*?aria-label="(.*?)".*?class="words">(.*?)<',
+        text,
+        re.DOTALL,
+    )
+    return {title: (unescape(told), unescape(caption)) for title, told, caption in figures}
+
+
+def test_charts_are_told_as_their_numbers_are(audit):
+    told = described(audit)
+    found = audit.distributions
+    middle = np.sort(found.canonical_correlations)[len(found.canonical_correlations) // 2]
+    spectrum = told["Canonical correlations"][0]
+    assert f"{found.canonical_correlations[0]:.3f} at first, {middle:.3f} in the median" in spectrum
+    raw, mapped = found.cosines
+    for one, title in ((raw, "as stored, B to A"), (mapped, f"{mapped.map} map, B to A")):
+        alternative = told[f"Cosine of partners, {title}"][0]
+        assert f"partners lie around {one.partners_mean:.3f}" in alternative
+        assert f"random pairs around {one.random_mean:.3f}" in alternative
+        ranks = next(r for r in found.partner_ranks if r.map == one.map)
+        first = ranks.counts[0] / sum(ranks.counts)
+        assert f": {100 * first:.1f}% of the rows" in told[f"Partner ranks, {title}"][0]
+    (asked,) = [row for row in audit.thresholds.rows if row.asked]
+    line = f"Dashed lines: {asked.threshold:.4g} on A is {asked.own.threshold:.4g} on B with B."
+    assert all(line in words for words in told["Scores, A to B"])
+
+
+def test_a_threshold_beyond_the_curve_is_drawn_too():
+    pair = [SAMPLE_DATA / name for name in ("minilm.npy", "minilm_w8.npy")]
+    top = embaudit.compare(*pair).thresholds.curve[-1].a
+    found = embaudit.compare(*pair, threshold=round(top + 0.02, 3))
+    drawn = render(found, "html")
+    assert f"Dashed lines: {round(top + 0.02, 3):.4g} on A is" in drawn
+    assert drawn.count('stroke-dasharray="4,3"') == 2 + len(found.distributions.partner_ranks)
+
+
+def test_scores_of_other_scales_have_axes_of_their_own():
+    rows = np.load(SAMPLE_DATA / "w2v_seed1.npy").astype(np.float32)
+    found = embaudit.compare(rows, 1000 * rows, metric="euclidean")
+    scores = described(found)["Scores, A to B"]
+    assert "the same number" not in render(found, "html")
+    assert f"to {found.thresholds.curve[-1].b:.3g} on B" in scores[0]
+
+
+def test_the_page_says_how_rows_were_drawn(audit):
+    assert "500 rows drawn at random; among them" in render(audit, "html")
+    few = np.random.default_rng(0).standard_normal((40, 5))
+    found = embaudit.compare(few, few[:, ::-1], k=1, layouts=True)
+    assert "All 40 rows; among them" in render(found, "html")
+    six = embaudit.compare(few[:6], few[:6] + 0.1, k=1, layouts=True)
+    assert "Too few rows to draw both spaces as planes." in render(six, "html")
+
+
+def test_planes_are_drawn_for_the_first_pairs(audit):
+    checked = [Checked(f"pair {number}", audit) for number in range(12)]
+    text = render_checks(checked, "html")
+    assert text.count("data-planes") == 10
+    assert text.count("drawn as planes for the first 10 pairs alone") == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found["layouts"]["rows_a"].pop(),
+        lambda found: found["layouts"]["pca"]["b"].pop(),
+        lambda found: found["layouts"]["neighbors_a"][3].__setitem__(0, 500),
+        lambda found: found["distributions"]["cosines"][0].__setitem__("partners", []),
+        lambda found: found["distributions"]["partner_ranks"][0].__setitem__("counts", [-1]),
+        lambda found: found["distributions"]["cosines"][0].__setitem__("low", 2.0),
+        lambda found: found["slices"]["groups"][0]["recalls"].clear(),
+        lambda found: found.__setitem__("verdict", "safe"),
+        lambda found: found.__setitem__("candidates", ["safe"]),
+    ],
+)
+def test_a_json_that_disagrees_with_itself_is_refused(audit, tmp_path, change):
+    document = audit.to_dict()
+    change(document)
+    path = tmp_path / "odd.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(InputError, match="not the JSON of an audit"):
+        read_audit(path)
+
+
 def luminance(colour):
     channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
@@ -212,8 +301,8 @@ def test_the_page_of_a_json_is_the_page_of_its_run(parts, tmp_path):
 
 def test_a_json_without_layouts_says_how_to_get_them():
     text = render(sample_audit(Verdict.ALIGN), "html")
-    assert "<svg" not in text
-    assert "--output html=FILE" in text
+    assert "data-planes" not in text
+    assert "embaudit compare A B --output html=FILE adds them" in text
 
 
 def test_a_page_of_several_pairs_leads_to_each(audit):

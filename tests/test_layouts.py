@@ -56,7 +56,7 @@ def test_principal_components_of_a_rotated_copy_lie_on_those_of_the_set(rows, me
     plane = centred @ np.linalg.svd(centred)[2][:2].T
     wanted = distances(plane) / np.abs(plane).max()
     assert np.allclose(distances(found.pca.a), wanted, atol=5e-4)
-    assert found.pca.explained[0] == pytest.approx((values**2 / (values**2).sum())[:2])
+    assert found.pca.explained[0] == pytest.approx((values[:2] ** 2).sum() / (values**2).sum())
 
 
 def test_tsne_keeps_clusters_together():
@@ -91,10 +91,23 @@ def test_degenerate_rows_are_laid_out_too():
     assert found.n == 60
     assert np.allclose(np.asarray(found.pca.a)[:, 1], 0.0)
     few = np.random.default_rng(0).standard_normal((12, 3))
-    assert embaudit.compare(few, few, k=1, layouts=True).layouts.k == 10
+    assert embaudit.compare(few, few, k=1, layouts=True).layouts.k == 2
     repeated = np.repeat(np.random.default_rng(0).standard_normal((4, 3)), 30, axis=0)
     kept = embaudit.compare(repeated, repeated, keep_duplicates=True, layouts=True).layouts
     assert kept.n == 120
+
+
+def test_chance_is_far_from_agreement_however_few_rows_there_are():
+    generator = np.random.default_rng(2)
+    for rows in (8, 12, 60, 700):
+        pair = generator.standard_normal((2, rows, 4))
+        found = embaudit.compare(*pair, k=1, layouts=True).layouts
+        near = zip(found.neighbors_a, found.neighbors_b, strict=True)
+        shared = np.mean([len(set(a) & set(b)) for a, b in near])
+        assert shared < 0.5 * found.k
+    assert (
+        embaudit.compare(*generator.standard_normal((2, 7, 4)), k=1, layouts=True).layouts is None
+    )
 
 
 def test_ids_name_the_drawn_rows():
@@ -149,6 +162,8 @@ def test_histograms_of_cosines_hold_what_the_measures_sum_up(words):
         assert sum(counts) == raw.n == 1000
         mean = np.average(centres(raw), weights=counts)
         assert mean == pytest.approx(words.measures[key].value, abs=width)
+    assert raw.partners_mean == pytest.approx(words.measures["partner.cosine.raw"].value)
+    assert raw.random_mean == pytest.approx(words.measures["partner.cosine.random"].value)
     # Mapped partners are near, mapped strangers are not.
     assert np.average(centres(mapped), weights=mapped.partners) > 0.95
     assert np.average(centres(mapped), weights=mapped.random) < 0.8
@@ -172,6 +187,22 @@ def test_scores_of_a_scaled_copy_are_scaled(rows, metric):
     assert shares == sorted(shares, reverse=True)
     steps = np.diff(a)
     assert (steps < 0).all() if metric == "euclidean" else (steps > 0).all()
+
+
+def test_the_mapped_view_is_the_direction_that_is_advised():
+    minilm = np.load(SAMPLE_DATA / "minilm.npy")
+    audit = embaudit.compare(np.ascontiguousarray(minilm[:, :96]), minilm)
+    assert (audit.verdict, audit.recommendation.direction) == ("align", "b_to_a")
+    for views in (audit.distributions.cosines, audit.distributions.partner_ranks):
+        assert [(one.direction, one.map) for one in views] == [("b_to_a", "linear")]
+    # Where no map is advised it is the one that recalls most.
+    apart = embaudit.compare(minilm, SAMPLE_DATA / "lsa.npy")
+    best = max(
+        (key for key in apart.measures if key.startswith("recall.")),
+        key=lambda key: apart.measures[key].value,
+    )
+    shown = apart.distributions.cosines[1]
+    assert best == f"recall.{shown.direction}.{shown.map}"
 
 
 def test_different_dimensions_have_no_scores_across():

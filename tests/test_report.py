@@ -336,7 +336,7 @@ def test_evidence_is_what_the_audit_measures():
 def test_report_knows_nothing_of_how_it_was_measured():
     code = (
         "import sys, pkgutil, importlib, embaudit.report as report\n"
-        "for module in pkgutil.iter_modules(report.__path__, 'embaudit.report.'):\n"
+        "for module in pkgutil.walk_packages(report.__path__, 'embaudit.report.'):\n"
         "    importlib.import_module(module.name)\n"
         "print(*sys.modules)"
     )

@@ -29,6 +29,7 @@ def check(
     names: options.PairNames = None,
     json: options.Json = False,
     output: options.Output = None,
+    exit_zero: options.ExitZero = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Compare the pairs that embaudit.toml or pyproject.toml names, and print one table."""
@@ -36,6 +37,7 @@ def check(
     chosen = _chosen(settings, names or [])
     from embaudit.checking import check_pair, worst
     from embaudit.configuration import PATHS
+    from embaudit.report.formats import MOST_LAYOUTS
     from embaudit.report.outputs import parse_outputs, write_checks
     from embaudit_cli.progress import with_progress
 
@@ -45,18 +47,18 @@ def check(
     outputs = parse_outputs([*(output or []), *(["json=-"] if json else [])], inputs=read)
     outputs.refuse_rows()
 
-    def compared(name: str) -> Checked:
+    def compared(place: int, name: str) -> Checked:
+        layouts = outputs.want_layouts and place < MOST_LAYOUTS
         return with_progress(
-            lambda progress: check_pair(
-                name, settings.of_pair(name), progress, layouts=outputs.want_layouts
-            ),
+            lambda progress: check_pair(name, settings.of_pair(name), progress, layouts=layouts),
             quiet=quiet,
         )
 
-    checked = [compared(name) for name in chosen]
+    checked = [compared(place, name) for place, name in enumerate(chosen)]
     _show(checked, outputs, quiet=quiet)
     write_checks(checked, outputs.files)
-    raise typer.Exit(worst(checked))
+    status = worst(checked)
+    raise typer.Exit(0 if exit_zero and status != 2 else status)
 
 
 def _chosen(settings: Configuration, names: list[str]) -> list[str]:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from embaudit.errors import InputError
-from embaudit.result import RANK, Audit, Baseline, BaselineChange, Estimate, Measure
+from embaudit.result import (
+    RANK,
+    Audit,
+    Baseline,
+    BaselineChange,
+    Estimate,
+    Measure,
+    Recommendation,
+    Requirement,
+)
 
 RECALLS = ("recall.", "mixed_index.", "partner.found.")
 """Measures that are gated: what the user will do."""
@@ -25,8 +36,13 @@ def against(audit: Audit, accepted: Audit, uri: str) -> Audit:
     ------
     InputError
         For an audit under another metric or with another number of neighbours: its recalls are
-        of something else.
+        of something else; and for one that no gate could require, which anything would reach.
     """
+    if accepted.verdict not in get_args(Requirement):
+        raise InputError(
+            f"{uri}: the baseline is {accepted.verdict}, and nothing would be worse; accept an "
+            f"audit that is {', '.join(get_args(Requirement)[:-1])} or {get_args(Requirement)[-1]}"
+        )
     for name in ("metric", "k"):
         then, now = getattr(accepted, name), getattr(audit, name)
         if then != now:
@@ -48,7 +64,15 @@ def against(audit: Audit, accepted: Audit, uri: str) -> Audit:
         verdict_worse="yes" if all(worse) else "open" if any(worse) else "no",
         changes=changes,
     )
-    return audit.model_copy(update={"baseline": baseline})
+    update: dict[str, object] = {"baseline": baseline}
+    if baseline.answer != 0:
+        # Advice for the verdict alone would call a fall fine.
+        advice = (
+            f"Find out what has changed since {uri} was accepted. To accept this state instead, "
+            "write that file anew."
+        )
+        update["recommendation"] = Recommendation(action=advice)
+    return audit.model_copy(update=update)
 
 
 def _change(key: str, before: Measure, now: Measure) -> BaselineChange:

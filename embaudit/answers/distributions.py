@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from embaudit.answers.judged import judged
-from embaudit.datatypes import Matrix, Vector
+from embaudit.answers.judged import Judged, judged
+from embaudit.datatypes import DIRECTIONS, Matrix, Vector
 from embaudit.figures import Cosines, Distributions, PartnerRanks
 from embaudit.measures.distances import paired_cosine
 from embaudit.measures.neighbors import RAW
@@ -25,7 +25,7 @@ def measure_distributions(
 ) -> Distributions | None:
     """Collect distributions from what the stages hold; no file is read again.
 
-    Shown are the stored vectors, where the dimensions are equal, and the better map.
+    Shown are the stored vectors, where the dimensions are equal, and the map that recalls most.
 
     Returns
     -------
@@ -35,7 +35,8 @@ def measure_distributions(
     if retrieval.ranks is None or retrieval.results is None or linear.maps is None:
         return None
     policy = population.options.policy
-    views = _views(judged(retrieval, policy.min_recall, policy.min_aligned_recall).shown)
+    kinds = judged(retrieval, policy.min_recall, policy.min_aligned_recall)
+    views = _views(kinds, retrieval, population.same_dim)
     spectrum = np.empty(0) if linear.correlations is None else linear.correlations
     places = np.arange(len(spectrum))
     if len(places) > MOST_DIRECTIONS:
@@ -70,12 +71,16 @@ def measure_distributions(
     )
 
 
-def _views(shown: list[View]) -> list[View]:
-    """Return one direction of each kind: cosines of partners are the same both ways."""
-    kinds: dict[str, View] = {}
-    for view in shown:
-        kinds.setdefault("mapped" if view[1] != RAW else RAW, view)
-    return list(kinds.values())
+def _views(judged: Judged, retrieval: RetrievalStage, same_dim: bool) -> list[View]:
+    """Return stored vectors, where they apply, and the map that recalls most.
+
+    Of an advised map the direction that is advised: the other may not lead anywhere.
+    """
+    mapped: list[View] = [view for view in judged.views if view[1] != RAW] or [
+        (direction, judged.better_map[direction]) for direction in DIRECTIONS
+    ]
+    best = max(mapped, key=lambda view: retrieval.evidence.recalls[view].corrected.value)
+    return [(best[0], RAW), best] if same_dim else [best]
 
 
 def _cosines(view: View, source: Matrix, target: Matrix, seed: int) -> Cosines:
@@ -89,6 +94,8 @@ def _cosines(view: View, source: Matrix, target: Matrix, seed: int) -> Cosines:
             "n": len(partners),
             "low": low,
             "high": high,
+            "partners_mean": float(partners.mean()),
+            "random_mean": float(random.mean()),
             "partners": _counts(partners, COSINE_BINS, low, high),
             "random": _counts(random, COSINE_BINS, low, high),
         }

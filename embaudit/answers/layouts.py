@@ -7,7 +7,7 @@ import numpy as np
 from embaudit.answers.rows import named_rows
 from embaudit.data.pair import Pair
 from embaudit.datatypes import Matrix, Metric, Rows
-from embaudit.figures import Layout, Layouts
+from embaudit.figures import FEWEST_LAID_OUT, Layout, Layouts
 from embaudit.stages.ledger import Ledger
 from embaudit.stages.population import Population
 from embaudit.stats.parallel import ordered_map
@@ -15,7 +15,8 @@ from embaudit.stats.parallel import ordered_map
 DRAWN = 500
 """Rows: as many as a person can tell apart."""
 NEIGHBOURS = 10
-FEWEST = 8
+ROWS_A_NEIGHBOUR = 5
+"""Fewer rows have fewer neighbours: half of all rows are near to nothing in particular."""
 PERPLEXITY = 30.0
 TSNE_STEPS = 500
 TSNE_START = 1e-4
@@ -35,10 +36,10 @@ def measure_layouts(population: Population, ledger: Ledger) -> Layouts | None:
         None where fewer than 8 rows are left.
     """
     rows = population.order[: min(DRAWN, population.n)]
-    if len(rows) < FEWEST:
+    if len(rows) < FEWEST_LAID_OUT:
         return None
     options, pair = population.options, population.pair
-    k = min(NEIGHBOURS, len(rows) - 1)
+    k = min(NEIGHBOURS, len(rows) // ROWS_A_NEIGHBOUR)
     options.progress.stage("layouts", 1)
     with ledger.stage("layouts"):
         sides = population.prepared(rows)
@@ -82,8 +83,8 @@ def _neighbours(side: Matrix, metric: Metric, k: int) -> Rows:
     return np.asarray(np.argsort(-scores, axis=1, kind="stable")[:, :k])
 
 
-def _components(side: Matrix) -> tuple[Matrix, tuple[float, float]]:
-    """Return the first two principal components, shape (m, 2), and their shares of variance."""
+def _components(side: Matrix) -> tuple[Matrix, float]:
+    """Return two principal components of rows, shape (m, 2), and their share of the variance."""
     centred = side - side.mean(axis=0)
     left, values, _ = np.linalg.svd(centred, full_matrices=False)
     plane = np.zeros((len(side), 2))
@@ -92,11 +93,9 @@ def _components(side: Matrix) -> tuple[Matrix, tuple[float, float]]:
     # The sign of a component is arbitrary: its largest coordinate is positive.
     largest = plane[np.abs(plane).argmax(axis=0), [0, 1]]
     plane *= np.where(largest < 0.0, -1.0, 1.0)
-    variance = np.zeros(2)
-    variance[:shown] = np.square(values[:shown])
-    total = float(np.square(values).sum())
-    first, second = (variance / total if total > 0.0 else variance).tolist()
-    return plane, (first, second)
+    variance = np.square(values)
+    total = float(variance.sum())
+    return plane, float(variance[:shown].sum() / total) if total > 0.0 else 0.0
 
 
 def _embedded(side: Matrix, plane: Matrix, seed: int) -> Matrix | None:
@@ -123,7 +122,10 @@ def _embedded(side: Matrix, plane: Matrix, seed: int) -> Matrix | None:
 
 
 def _over(a: Matrix, b: Matrix) -> tuple[Matrix, Matrix]:
-    """Return both planes within the unit square, B's turned over A's (Schonemann 1966)."""
+    """Return both planes, shapes (m, 2), in the unit square, B's turned over A's.
+
+    By the orthogonal map of least squares (Schonemann 1966), reflections included.
+    """
     a, b = (_fitted(plane) for plane in (a, b))
     left, _, right = np.linalg.svd(b.T @ a)
     return a, _fitted(b @ (left @ right))
@@ -135,8 +137,6 @@ def _fitted(plane: Matrix) -> Matrix:
     return np.asarray(centred / largest if largest > 0.0 else centred)
 
 
-def _layout(
-    a: Matrix, b: Matrix, explained: tuple[tuple[float, float], tuple[float, float]] | None = None
-) -> Layout:
+def _layout(a: Matrix, b: Matrix, explained: tuple[float, float] | None = None) -> Layout:
     first, second = (np.round(plane, DIGITS).tolist() for plane in (a, b))
     return Layout(a=first, b=second, explained=explained)

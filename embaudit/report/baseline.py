@@ -9,12 +9,15 @@ from rich.text import Text
 
 from embaudit.report.evidence import RETRIEVAL
 from embaudit.report.page import Page
+from embaudit.report.plain import share
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from embaudit.result import Audit, Baseline, BaselineChange
 
+NAMED = 3
+"""Recalls that a line names."""
 STYLES = {"worse": "red", "better": "green", "same": ""}
 LABELS = {line.id: f"{line.group}: {line.label}" for line in RETRIEVAL}
 
@@ -39,6 +42,26 @@ def changes(baseline: Baseline) -> list[BaselineChange]:
     """Return the recalls that are worse or better, the worse first."""
     changed = [change for change in baseline.changes if change.standing != "same"]
     return sorted(changed, key=lambda change: change.standing != "worse")
+
+
+def why(audit: Audit) -> str:
+    """Return the summary, before it what is worse than accepted."""
+    baseline = audit.baseline
+    if baseline is None or baseline.answer == 0:
+        return audit.summary
+    worse = [change for change in changes(baseline) if change.standing == "worse"]
+    named = ", ".join(
+        f"{label(change)} {_shown(change.now.value)} ({_shown(change.accepted.value)} accepted)"
+        for change in worse[:NAMED]
+    )
+    more = f", {len(worse) - NAMED} more" if len(worse) > NAMED else ""
+    recalls = f" Worse: {named}{more}." if worse else ""
+    told = sentence(audit, baseline).partition(".")[0]
+    return f"{told}.{recalls} {audit.summary}"
+
+
+def _shown(value: float | None) -> str:
+    return "not measured" if value is None else share(value)
 
 
 def label(change: BaselineChange) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from embaudit.report import baseline
 from embaudit.report.page import Page
 from embaudit.report.plain import encodable, printable
 from embaudit.report.sheet import Sheet
@@ -48,7 +49,7 @@ class CheckReport(Sheet):
 
 def why(one: Checked) -> str:
     """Return what came of a pair, in a sentence."""
-    return one.error or "" if one.audit is None else one.audit.summary
+    return one.error or "" if one.audit is None else baseline.why(one.audit)
 
 
 def line(one: Checked, encoding: str) -> str:

@@ -26,6 +26,8 @@ RENDERERS = {
 HTML = "html"
 NEEDED = {HTML: ("jinja2", "vl_convert")}
 """Format -> packages of the extra of its name."""
+MOST_LAYOUTS = 10
+"""Of several pairs, how many are drawn on planes: each takes a quarter of a megabyte."""
 ROWS = "rows"
 """The table of measured rows, which is no part of the Audit."""
 NO_ROWS = "rows: of one comparison; ask `embaudit compare` for them"

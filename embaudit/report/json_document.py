@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from embaudit.result import Checks, NotCompared
 from embaudit.version import __version__
 
 if TYPE_CHECKING:
@@ -26,6 +25,9 @@ def render_gate(found: GateSheet) -> str:
 
 def render_checks(checked: Sequence[Checked]) -> str:
     """Return one object: under ``pairs``, by name, the audit of each, or its ``error``."""
+    # The models bring numpy, which no start of the command waits for.
+    from embaudit.result import Checks, NotCompared
+
     pairs = {
         one.name: NotCompared(error=one.error or "") if one.audit is None else one.audit
         for one in checked

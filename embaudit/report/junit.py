@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from embaudit.report.baseline import why
 from embaudit.report.plain import printable
 from embaudit.report.terminal import one_line
 from embaudit.report.wording import gate
@@ -68,7 +69,7 @@ def _case(name: str, audit: Audit) -> ElementTree.Element:
             ElementTree.SubElement(properties, "property", {"name": key, "value": value})
     if answer != "met":
         failure = ElementTree.SubElement(
-            case, "failure", {"type": str(audit.verdict), "message": printable(audit.summary)}
+            case, "failure", {"type": str(audit.verdict), "message": printable(why(audit))}
         )
         steps = [one_line(audit), audit.recommendation.action, *audit.recommendation.commands]
         failure.text = "\n".join(map(printable, steps))

@@ -26,6 +26,8 @@ MARKS = {True: "✅", False: "❌", None: "❔"}
 ANSWERS = {"met": "✅", "not met": "❌", "undecided": "❔"}
 PAGE = Page(UNICODE, "utf-8", 80)
 """Numbers and signs are those of the terminal."""
+LINKING = re.compile(r":(?=//)|(?i:www)(?=\.)|@(?=\w)|#(?=\w)|:(?=[\w+-]*[a-z][\w+-]*:)")
+"""Where text would become a link, a mention, an issue or an emoji."""
 JOINER = "&#8288;"
 """A word joiner, which nobody sees and which keeps names from becoming links or mentions."""
 
@@ -85,8 +87,8 @@ def escaped(text: str) -> str:
     """Return text that shows as it is: no markup, no HTML, no link, no mention, on one line."""
     plain = html.escape(printable(text), quote=False)
     plain = re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", plain)
-    plain = plain.replace("://", f":{JOINER}//").replace("www.", f"www{JOINER}.")
-    return re.sub(r"([@#])(?=\w)", rf"\1{JOINER}", plain)
+    # In one go: the sign of an entity is none of the text's.
+    return LINKING.sub(lambda found: f"{found[0]}{JOINER}", plain)
 
 
 def fenced(lines: list[str]) -> str:

@@ -75,7 +75,9 @@ def verdict(page: Page, audit: Audit) -> RenderableType:
     part = sampled(audit)
     if part is not None:
         basis.insert(0, Text(f" {part}", "bold yellow"))
-    return Panel(Group(line, Text(""), *basis), box=box.ROUNDED, border_style=style, padding=(1, 2))
+    # A verdict may be fine, and worse than was accepted.
+    frame = style if audit.baseline is None else ANSWER_STYLES[gate(audit)[1]]
+    return Panel(Group(line, Text(""), *basis), box=box.ROUNDED, border_style=frame, padding=(1, 2))
 
 
 def _gate(audit: Audit) -> Text:

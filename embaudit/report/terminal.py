@@ -45,7 +45,8 @@ def render(audit: Audit, *, verbose: bool = False, fold: bool = False) -> Report
 def one_line(audit: Audit, encoding: str = "utf-8") -> str:
     """Return the verdict and why, in one line that `encoding` can carry."""
     basis = f"{sampled(audit) or count(audit.pairing.distinct_rows, 'row')}, k {audit.k}"
-    return encodable(printable(f"{audit.verdict} ({basis}): {audit.summary}"), encoding)
+    told = f"{audit.verdict} ({basis}): {baseline.why(audit)}"
+    return encodable(printable(told), encoding)
 
 
 class Report(Sheet):

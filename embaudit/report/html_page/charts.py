@@ -14,7 +14,7 @@ from embaudit.report.wording import DIRECTIONS
 
 if TYPE_CHECKING:
     from embaudit.figures import Cosines, Distributions, PartnerRanks
-    from embaudit.result import Audit, ThresholdRow, Thresholds
+    from embaudit.result import Audit, Thresholds
 
 Spec = dict[str, Any]
 SIZE = {"width": 290, "height": 170}
@@ -123,11 +123,16 @@ def _canonical(found: Distributions) -> Chart:
         },
     }
     middle = sorted(correlations)[len(correlations) // 2]
+    alone: Spec = {
+        "data": {"values": values if last == 1 else []},
+        "mark": {"type": "point", "filled": True, "color": FIRST},
+        "encoding": line["encoding"],
+    }
     return Chart(
         "Canonical correlations",
-        drawn([line]),
+        drawn([line, alone]),
         f"Held-out correlations of {count(last, 'canonical direction')}: "
-        f"{correlations[0]:.3f} at first, {middle:.3f} in the middle, {correlations[-1]:.3f} at "
+        f"{correlations[0]:.3f} at first, {middle:.3f} in the median, {correlations[-1]:.3f} at "
         "last.",
         "How much of the spaces is shared: directions found on some rows, correlated on others. "
         "1 throughout for a rotated copy, near 0 for independent sets.",
@@ -161,14 +166,8 @@ def _histogram(counts: list[int], low: float, high: float, title: str, colour: s
     }
 
 
-def _mean(counts: list[int], low: float, high: float) -> float:
-    width = (high - low) / len(counts)
-    total = sum(count * (low + (place + 0.5) * width) for place, count in enumerate(counts))
-    return total / max(1, sum(counts))
-
-
 def _view(direction: str, kind: str) -> str:
-    return "as stored" if kind == "raw" else f"{kind} map, {DIRECTIONS[direction]}"
+    return f"{'as stored' if kind == 'raw' else f'{kind} map'}, {DIRECTIONS[direction]}"
 
 
 def _cosines(found: Cosines) -> Chart:
@@ -178,14 +177,14 @@ def _cosines(found: Cosines) -> Chart:
         _histogram(counts, low, high, "cosine", colour)
         for counts, colour in ((found.random, SECOND), (found.partners, FIRST))
     ]
-    partners, random = (_mean(counts, low, high) for counts in (found.partners, found.random))
+    where = "the spaces are one" if found.map == "raw" else "the map leads rows to their partners"
     return Chart(
         f"Cosine of partners, {view}",
         drawn(layers),
-        f"Histograms of cosines: partners lie around {partners:.2f}, random pairs around "
-        f"{random:.2f}.",
+        f"Histograms of cosines: partners lie around {found.partners_mean:.3f}, random pairs "
+        f"around {found.random_mean:.3f}.",
         f"{count(found.n, 'row')} of A with their own rows of B, and with random others. "
-        "Apart where rows find their partners; on one another where they do not.",
+        f"Apart where rows are paired and {where}.",
         (("blue", "partners"), ("orange", "random pairs")),
     )
 
@@ -193,6 +192,7 @@ def _cosines(found: Cosines) -> Chart:
 def _ranks(found: PartnerRanks) -> Chart:
     view = _view(found.direction, found.map)
     share = found.counts[0] / max(1, sum(found.counts))
+    where = "the stored vectors can be compared" if found.map == "raw" else "the map leads there"
     layers = [
         _histogram(found.counts, 0.0, 1.0, "partner rank", FIRST),
         _rule("y", 1.0 / len(found.counts)),
@@ -203,7 +203,8 @@ def _ranks(found: PartnerRanks) -> Chart:
         f"Histogram of partner ranks: {percent(share)} of the rows rank their partner within the "
         f"first {percent(1.0 / len(found.counts))} of random rows.",
         f"Share of random rows that are nearer than the partner, of {count(found.n, 'row')}. "
-        "All at the left where rows are paired; level with the dashed line where none is.",
+        f"At the left where rows are paired and {where}; level with the dashed line where either "
+        "fails.",
     )
 
 
@@ -211,33 +212,32 @@ def _scores(thresholds: Thresholds) -> Chart:
     curve = thresholds.curve
     own = [{"a": point.a, "b": point.b} for point in curve]
     cross = [{"a": point.a, "b": point.cross} for point in curve if point.cross is not None]
-    reached = [score for point in [*own, *cross] for score in point.values() if score is not None]
-    domain = [min(reached), max(reached)]
-    if domain[0] == domain[1]:
-        domain[1] += 1.0
+    marked = _marked(thresholds)
+    on_a = [point.a for point in curve] + [at for at, _ in marked]
+    on_b = [point.b for point in curve] + [at for _, at in marked]
+    on_b += [point.cross for point in curve if point.cross is not None]
+    domain_a, domain_b = _domain(on_a), _domain(on_b)
     kind = "distance" if thresholds.metric == "euclidean" else "score"
     encoding = {
-        "x": _quantity("a", f"{kind} on A", domain),
-        "y": _quantity("b", f"{kind} on B", domain),
+        "x": _quantity("a", f"{kind} on A", domain_a),
+        "y": _quantity("b", f"{kind} on B", domain_b),
     }
-    layers: list[Spec] = [
-        {
-            "data": {"values": [{"a": end, "b": end} for end in domain]},
-            "mark": {"type": "line", "color": MARK, "strokeWidth": 1},
-            "encoding": encoding,
-        },
-        _curve(own, FIRST, encoding),
-    ]
-    keys = [("blue", "B with B"), ("muted", "unchanged")]
+    layers = [_curve(own, FIRST, encoding)]
+    keys = [("blue", "B with B")]
     if cross:
         layers.append(_curve(cross, SECOND, encoding) | {"mark": _line(SECOND, [6, 3])})
-        keys.insert(1, ("orange", "A with B, dashed"))
-    chosen = _shown(thresholds)
+        keys.append(("orange", "A with B, dashed"))
+    # Where scores on both sides have numbers in common.
+    ends = max(domain_a[0], domain_b[0]), min(domain_a[1], domain_b[1])
+    if ends[0] < ends[1]:
+        mark: Spec = {"type": "line", "color": MARK, "strokeWidth": 1}
+        same = [{"a": end, "b": end} for end in ends]
+        layers.insert(0, {"data": {"values": same}, "mark": mark, "encoding": encoding})
+        keys.append(("muted", "the same number"))
     told = ""
-    if chosen is not None and chosen.own is not None:
-        if domain[0] <= chosen.threshold <= domain[1]:
-            layers += [_rule("x", chosen.threshold), _rule("y", chosen.own.threshold)]
-        told = f" Dashed lines: {chosen.threshold:.4g} on A is {chosen.own.threshold:.4g} on B."
+    for at, carried in marked:
+        layers += [_rule("x", at), _rule("y", carried)]
+        told = f" Dashed lines: {at:.4g} on A is {carried:.4g} on B with B."
     return Chart(
         "Scores, A to B",
         drawn(layers),
@@ -249,6 +249,11 @@ def _scores(thresholds: Thresholds) -> Chart:
     )
 
 
+def _domain(values: list[float]) -> list[float]:
+    low, high = min(values), max(values)
+    return [low, high] if low < high else [low, low + 1.0]
+
+
 def _line(colour: str, dash: list[int] | None = None) -> Spec:
     line: Spec = {"type": "line", "color": colour, "strokeWidth": 2}
     return line if dash is None else line | {"strokeDash": dash}
@@ -258,9 +263,9 @@ def _curve(values: list[Spec], colour: str, encoding: Spec) -> Spec:
     return {"data": {"values": values}, "mark": _line(colour), "encoding": encoding}
 
 
-def _shown(thresholds: Thresholds) -> ThresholdRow | None:
-    """Return the threshold that was asked about, else the middle one of the table."""
+def _marked(thresholds: Thresholds) -> list[tuple[float, float]]:
+    """Return the threshold that was asked about, else the middle one of the table, on A and B."""
     asked = [row for row in thresholds.rows if row.asked]
     judged = [row for row in thresholds.rows if row.own is not None]
-    shown = asked or judged[len(judged) // 2 :]
-    return shown[0] if shown else None
+    chosen = asked or judged[len(judged) // 2 :][:1]
+    return [(row.threshold, row.own.threshold) for row in chosen[:1] if row.own is not None]

@@ -10,6 +10,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from embaudit.figures import FEWEST_LAID_OUT
 from embaudit.report import (
     baseline,
     details,
@@ -21,6 +22,7 @@ from embaudit.report import (
     worst_rows,
 )
 from embaudit.report.evidence import queries_asked
+from embaudit.report.formats import MOST_LAYOUTS
 from embaudit.report.glyphs import UNICODE
 from embaudit.report.html_page.charts import Chart, charts
 from embaudit.report.html_page.panels import Panels, panels
@@ -46,8 +48,6 @@ SIGNS: dict[Answer, str] = {
     "not met": UNICODE.missed,
     "undecided": UNICODE.open,
 }
-MOST_LAYOUTS = 10
-"""Of several pairs, how many are drawn on planes: each takes a quarter of a megabyte."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,11 @@ class View:
     def colour(self) -> str:
         """Return the class of the verdict's colour."""
         return sections.VERDICT_STYLES[self.audit.verdict]
+
+    @property
+    def frame(self) -> str:
+        """Return the class of the colour of the gate's answer."""
+        return sections.ANSWER_STYLES[gate(self.audit)[1]]
 
     @property
     def sign(self) -> str:
@@ -152,6 +157,23 @@ class View:
         return panels(self.audit, self.audit.layouts)
 
     @property
+    def why(self) -> str:
+        """Return why the gate answers as it does."""
+        return baseline.why(self.audit)
+
+    @property
+    def no_planes(self) -> str:
+        """Return why both spaces are not drawn."""
+        if self.audit.pairing.distinct_rows < FEWEST_LAID_OUT:
+            return "Too few rows to draw both spaces as planes."
+        if self.name is not None:
+            return f"Both spaces are drawn as planes for the first {MOST_LAYOUTS} pairs alone."
+        return (
+            "Both spaces as planes are not part of this audit: embaudit compare A B --output "
+            "html=FILE adds them, from Python layouts=True."
+        )
+
+    @property
     def charts(self) -> list[Chart]:
         """Return the charts."""
         return list(charts(self.audit))
@@ -177,7 +199,8 @@ class Row:
 def render(audit: Audit) -> str:
     """Return the page, without a final newline."""
     view = View("1", None, _as_written(audit))
-    return _page("audits.html.j2", f"embaudit: {audit.verdict}", views=[view], rows=[])
+    title = f"embaudit: {audit.verdict}, {': '.join(view.gate[:2])}"
+    return _page("audits.html.j2", title, views=[view], rows=[])
 
 
 def render_gate(found: GateSheet) -> str:
@@ -199,7 +222,7 @@ def render_checks(checked: Sequence[Checked]) -> str:
             sign = SIGNS["not met"]
             rows.append(Row(one.name, None, "error", "red", sign, one.error or "not compared"))
             continue
-        view = View(str(number), one.name, _as_written(one.audit), len(views) < MOST_LAYOUTS)
+        view = View(str(number), one.name, _as_written(one.audit), number <= MOST_LAYOUTS)
         views.append(view)
         wanted, answer, sign = view.gate
         told = f"{wanted}: {answer}"

@@ -31,7 +31,7 @@ class Panel:
     dots : list of (x, y, shade)
         On a plane of 100 by 100.
     axes : str
-        What the principal axes explain.
+        What the plane of principal components holds.
     """
 
     side: str
@@ -72,15 +72,15 @@ def panels(audit: Audit, layouts: Layouts) -> Panels:
     shades = [min(SHADES - 1, number * SHADES // max(1, layouts.k)) for number in shared]
     names = _names(layouts)
     pca = [_placed(points) for points in (layouts.pca.a, layouts.pca.b)]
-    explained = layouts.pca.explained or ((0.0, 0.0), (0.0, 0.0))
+    explained = layouts.pca.explained or (0.0, 0.0)
     sides = [
         Panel(
             side,
             info.uri,
             [(f"{x:g}", f"{y:g}", shade) for (x, y), shade in zip(places, shades, strict=True)],
-            f"axes hold {percent(axes[0])} and {percent(axes[1])} of the variance",
+            f"the plane holds {percent(held)} of the variance",
         )
-        for side, info, places, axes in zip("ab", (audit.a, audit.b), pca, explained, strict=True)
+        for side, info, places, held in zip("ab", (audit.a, audit.b), pca, explained, strict=True)
     ]
     tsne = layouts.tsne
     data = {
@@ -94,10 +94,13 @@ def panels(audit: Audit, layouts: Layouts) -> Panels:
         },
     }
     mean = sum(shared) / max(1, len(shared))
+    chance = layouts.k**2 / max(1, layouts.n - 1)
+    part = layouts.n < audit.pairing.distinct_rows
+    drawn = f"{count(layouts.n, 'row')} drawn at random" if part else f"All {layouts.n:,} rows"
     return Panels(
         sides=sides,
-        summary=f"{count(layouts.n, 'row')} drawn at random; on average {mean:.1f} of the "
-        f"{layouts.k} nearest in A are among the {layouts.k} nearest in B.",
+        summary=f"{drawn}; among them {mean:.1f} of the {layouts.k} nearest in A are, on average, "
+        f"among the {layouts.k} nearest in B, by chance {chance:.1f}.",
         names=names,
         has_tsne=tsne is not None,
         data=_as_data(data),
