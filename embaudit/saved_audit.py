@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from embaudit.data.files import FileStamp, brief
-from embaudit.errors import InputError, first_fault
+from embaudit.errors import InputError, UsageError, first_fault
 from embaudit.measures.catalogue import SPEC
 from embaudit.result import SCHEMA_VERSION, Audit
 from embaudit.version import __version__
@@ -33,7 +33,7 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
         text = stamp.path.read_bytes()
     try:
         audit = Audit.model_validate_json(text)
-    except ValueError as error:
+    except (ValueError, UsageError) as error:
         fault = first_fault(error) if isinstance(error, ValidationError) else error
         raise InputError(
             f"{uri}: not the JSON of an audit: {brief(fault)}; pass what `embaudit compare --json` "

@@ -184,6 +184,10 @@ def test_one_audit_goes_to_many_places(document, tmp_path):
         (lambda found: found | {"verdict": "fine"}, "not the JSON of an audit: verdict"),
         (lambda found: found | {"extra": 1}, "not the JSON of an audit: extra"),
         (lambda found: found | {"schema_version": "9"}, "schema version 9; embaudit .* reads"),
+        (
+            lambda found: found | {"policy": found["policy"] | {"min_recall": "a\nb"}},
+            "not the JSON of an audit: --min-recall a b: expected",
+        ),
         (lambda found: {"a": 1}, "not the JSON of an audit"),
         (lambda found: [], "not the JSON of an audit"),
         (

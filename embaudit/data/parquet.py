@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from embaudit.data.ahead import Ahead
 from embaudit.data.columnar import ColumnarSet
 from embaudit.data.embedding_set import EmbeddingSet
+from embaudit.data.parquet_pages import check_pages
 from embaudit.datatypes import Mask, Stored
 from embaudit.errors import InputError
 
@@ -34,6 +35,9 @@ def open_file(path: Path, uri: str, column: str | None = None) -> EmbeddingSet:
 class ParquetSet(ColumnarSet[pq.ParquetFile]):
     """The vectors in one list column of a ``.parquet`` file."""
 
+    _checked: frozenset[str] = frozenset()
+    """Columns whose pages claim no more than there is."""
+
     @contextmanager
     def pieces(
         self, wanted: Mask, ahead: int = BATCHES_AHEAD
@@ -46,7 +50,7 @@ class ParquetSet(ColumnarSet[pq.ParquetFile]):
     def _opened(self) -> Iterator[pq.ParquetFile]:
         """Open the file so that a row group is streamed instead of loaded whole."""
         with (
-            self._stamp.reading("Parquet", pa.ArrowException, UnicodeDecodeError),
+            self._stamp.reading("Parquet", pa.ArrowException, ValueError),
             pq.ParquetFile(
                 self._stamp.path,
                 pre_buffer=False,
@@ -67,6 +71,7 @@ class ParquetSet(ColumnarSet[pq.ParquetFile]):
         self, file: pq.ParquetFile, column: str, batch_rows: int, wanted: Mask
     ) -> Iterator[tuple[int, pa.Array]]:
         """Yield (first row, values) of the wanted row groups, at most `batch_rows` at a time."""
+        self._check_pages(file.metadata, column)
         # Neighbouring groups are read as one run: small groups need not mean small batches.
         edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
         for start, stop in edges.reshape(-1, 2):
@@ -81,3 +86,17 @@ class ParquetSet(ColumnarSet[pq.ParquetFile]):
                     f"{self.uri}: damaged: column {column!r} ends at row {row}, the file "
                     f"promises {self._group_starts[stop]}; write or copy it again"
                 )
+
+    def _check_pages(self, metadata: pq.FileMetaData, column: str) -> None:
+        """Look at every page of a column once, before pyarrow makes room for what it claims."""
+        if column in self._checked:
+            return
+        with self._stamp.path.open("rb") as file:
+            for group in range(metadata.num_row_groups):
+                row_group = metadata.row_group(group)
+                for index in range(row_group.num_columns):
+                    chunk = row_group.column(index)
+                    # A list's values are stored as ``column.list.element``.
+                    if f"{chunk.path_in_schema}.".startswith(f"{column}."):
+                        check_pages(file, chunk)
+        self._checked |= {column}

@@ -211,8 +211,12 @@ class PartsSet(KeyedSet):
         with closing(opened):
             for (index, _), pieces in zip(wanted, opened, strict=True):
                 start = int(self._starts[index])
-                for first, rows in pieces:
-                    yield start + first, rows
+                try:
+                    for first, rows in pieces:
+                        yield start + first, rows
+                except Exception as error:
+                    # Only the part itself can say what a failure of its library means.
+                    opened.throw(error)
 
 
 def _in_folder(folder: Path, uri: str) -> list[Path]:
