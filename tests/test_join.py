@@ -347,6 +347,8 @@ NPY_WITHOUT_BRACKET = (
         ("ids.npy", np.array(FOUR, object), ["never unpickled"]),
         ("ids.npy", np.zeros(4), ["dtype float64"]),
         ("ids.npy", np.zeros((4, 1), int), ["shape (4, 1)"]),
+        ("ids.npy", np.full(4, 2**31 - 1, "<u4").view("<U1"), ["text that is no Unicode"]),
+        ("ids.npy", np.full(4, 0x110000, "<u4").view("<U1"), ["text that is no Unicode"]),
         # numpy's own reader leaves the parser's error as it is.
         ("ids.npy", NPY_WITHOUT_BRACKET, ["damaged NPY header"]),
     ],

@@ -102,7 +102,13 @@ def _ids(uri: str, values: NDArray[np.generic] | list[bytes], rows: int, of: str
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
         names = IdNames(lambda row: int(values[row]))
         return Ids(uri, KeyKind.INTEGER, hash_integers(values), names)
-    listed = values.tolist() if isinstance(values, np.ndarray) else values
+    try:
+        listed = values.tolist() if isinstance(values, np.ndarray) else values
+    except (ValueError, SystemError):
+        # What Python says of four bytes that are no character depends on which they are.
+        raise InputError(
+            f"{uri}: text that is no Unicode; save the ids again with np.save"
+        ) from None
     texts = [_encoded(value) for value in listed]
     names = IdNames(lambda row: _decoded(texts[row]))
     return Ids(uri, KeyKind.TEXT, hash_texts(texts, rows), names, check_texts(texts, rows))

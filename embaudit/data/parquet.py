@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from embaudit.data.ahead import Ahead
 from embaudit.data.columnar import ColumnarSet
 from embaudit.data.embedding_set import EmbeddingSet
-from embaudit.data.parquet_pages import check_pages
+from embaudit.data.parquet_pages import check_pages, read_chunks
 from embaudit.datatypes import Mask, Stored
 from embaudit.errors import InputError
 
@@ -35,8 +35,18 @@ def open_file(path: Path, uri: str, column: str | None = None) -> EmbeddingSet:
 class ParquetSet(ColumnarSet[pq.ParquetFile]):
     """The vectors in one list column of a ``.parquet`` file."""
 
-    _checked: frozenset[str] = frozenset()
-    """Columns whose pages claim no more than there is."""
+    def __init__(
+        self,
+        path: Path,
+        uri: str | None = None,
+        column: str | None = None,
+        *,
+        may_be_empty: bool = False,
+    ) -> None:
+        self._counts: dict[str, list[int]] = {}
+        super().__init__(path, uri, column, may_be_empty=may_be_empty)
+        with self._opened() as file:
+            self._require_whole_groups(file)
 
     @contextmanager
     def pieces(
@@ -71,7 +81,8 @@ class ParquetSet(ColumnarSet[pq.ParquetFile]):
         self, file: pq.ParquetFile, column: str, batch_rows: int, wanted: Mask
     ) -> Iterator[tuple[int, pa.Array]]:
         """Yield (first row, values) of the wanted row groups, at most `batch_rows` at a time."""
-        self._check_pages(file.metadata, column)
+        if column not in self._counts:
+            self._counts[column] = self._checked_counts(column)
         # Neighbouring groups are read as one run: small groups need not mean small batches.
         edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
         for start, stop in edges.reshape(-1, 2):
@@ -87,16 +98,45 @@ class ParquetSet(ColumnarSet[pq.ParquetFile]):
                     f"promises {self._group_starts[stop]}; write or copy it again"
                 )
 
-    def _check_pages(self, metadata: pq.FileMetaData, column: str) -> None:
-        """Look at every page of a column once, before pyarrow makes room for what it claims."""
-        if column in self._checked:
-            return
+    def _checked_counts(self, column: str) -> list[int]:
+        """Return how many values of a column the row groups hold, its pages held against the file.
+
+        Raises
+        ------
+        InputError, ValueError
+            For pages that claim more than is held, and for ids of which there is not one a row.
+        """
+        counts = []
         with self._stamp.path.open("rb") as file:
-            for group in range(metadata.num_row_groups):
-                row_group = metadata.row_group(group)
-                for index in range(row_group.num_columns):
-                    chunk = row_group.column(index)
-                    # A list's values are stored as ``column.list.element``.
-                    if f"{chunk.path_in_schema}.".startswith(f"{column}."):
-                        check_pages(file, chunk)
-        self._checked |= {column}
+            for group, chunks in enumerate(read_chunks(file, self._stamp.size)):
+                # The values of a list are nested in its column.
+                mine = [chunk for chunk in chunks if chunk.path[0] == column]
+                for chunk in mine:
+                    check_pages(file, chunk)
+                rows = int(np.diff(self._group_starts[group : group + 2])[0])
+                if any(len(chunk.path) == 1 and chunk.values != rows for chunk in mine):
+                    raise self._contradicted(column, group)
+                counts.append(mine[0].values)
+        return counts
+
+    def _require_whole_groups(self, file: pq.ParquetFile) -> None:
+        """Refuse row groups that hold more or fewer vectors than they have rows.
+
+        pyarrow reads as many as there are rows, and from there on rows are not where they are
+        said to be.
+        """
+        if self.column not in self._counts:
+            self._counts[self.column] = self._checked_counts(self.column)
+        held = np.array(self._counts[self.column], np.int64)
+        odd = held != np.diff(self._group_starts) * self.dim
+        if odd.any():
+            # Nulls and lists of another length say so themselves.
+            for _ in self._vectors(file, odd):
+                pass
+            raise self._contradicted(self.column, int(np.argmax(odd)))
+
+    def _contradicted(self, column: str, group: int) -> InputError:
+        return InputError(
+            f"{self.uri}: damaged: row group {group} holds another number of values in column "
+            f"{column!r} than its rows; write or copy it again"
+        )
