@@ -12,6 +12,7 @@ from test_refusals_data import assert_names
 
 from embaudit.data.sources import open_set
 from embaudit.errors import InputError
+from embaudit.remedy.checksums import checksum
 
 ROWS = 3000
 ARRAY = np.random.default_rng(0).random((ROWS, 1000), np.float32)
@@ -80,6 +81,18 @@ def test_during_a_pass(stored, change):
     with pytest.raises(InputError) as caught:
         list(reading)
     assert_names(str(caught.value), f"{stored}: ", *CHANGED)
+
+
+@CHANGES
+def test_what_a_map_is_said_to_be_made_of(stored, change):
+    found = open_set(stored)
+    assert len(checksum(found)) == 64
+    change(stored)
+    # Of an archive that is unpacked into memory it is the sum of the rows, which stay.
+    if found.files():
+        with pytest.raises(InputError) as caught:
+            checksum(found)
+        assert_names(str(caught.value), f"{stored}: ", *CHANGED)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])

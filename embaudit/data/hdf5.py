@@ -117,6 +117,15 @@ class ChunkedSet(EmbeddingSet):
         """Return the resolved path and the name of the dataset."""
         return (str(self._stamp.path), self._name)
 
+    def require_unchanged(self) -> None:
+        """Refuse the file when it is no longer the one that was opened.
+
+        Raises
+        ------
+        InputError
+        """
+        self._stamp.require_unchanged()
+
     @contextmanager
     def _dataset(self) -> Iterator[h5py.Dataset]:
         with _opened(self._stamp, self._cache_bytes) as file:

@@ -111,6 +111,8 @@ class ParquetSet(ColumnarSet[pq.ParquetFile]):
             for group, chunks in enumerate(read_chunks(file, self._stamp.size)):
                 # The values of a list are nested in its column.
                 mine = [chunk for chunk in chunks if chunk.path[0] == column]
+                if not mine or group + 1 >= len(self._group_starts):
+                    raise ValueError("a footer of row groups without their columns")
                 for chunk in mine:
                     check_pages(file, chunk)
                 rows = int(np.diff(self._group_starts[group : group + 2])[0])

@@ -23,11 +23,14 @@ INTEGERS = (4, 5, 6)
 MOST_NESTED = 12
 
 Wanted: TypeAlias = dict[int, Any]
-"""Fields by their numbers: what is wanted of a struct or of the structs of a list, else None."""
+"""Fields by their numbers: None for an integer, else what is wanted of a struct or a list."""
 
 ROW_GROUPS, GROUP_COLUMNS, COLUMN_METADATA = 4, 1, 3
 PATH, VALUES, STORED_BYTES, DATA_PAGE, DICTIONARY_PAGE = 3, 5, 7, 9, 11
-CHUNK: Wanted = dict.fromkeys((PATH, VALUES, STORED_BYTES, DATA_PAGE, DICTIONARY_PAGE))
+CHUNK: Wanted = {
+    PATH: {},
+    **dict.fromkeys((VALUES, STORED_BYTES, DATA_PAGE, DICTIONARY_PAGE)),
+}
 FOOTER: Wanted = {ROW_GROUPS: {GROUP_COLUMNS: {COLUMN_METADATA: CHUNK}}}
 
 UNPACKED_SIZE, STORED_SIZE, PAGE_V1, PAGE_V2, PAGE_VALUES = 2, 3, 5, 8, 1
@@ -96,6 +99,13 @@ def check_pages(file: BinaryIO, chunk: Chunk) -> None:
     ValueError
         For such a page, and for a header that is none.
     """
+    try:
+        _check_headers(file, chunk)
+    except (TypeError, AttributeError):
+        raise ValueError("a damaged page header") from None
+
+
+def _check_headers(file: BinaryIO, chunk: Chunk) -> None:
     seen, start = 0, chunk.start
     while seen < chunk.values and 0 <= start < chunk.start + chunk.size:
         header, length = _page_header(file, start)
@@ -118,8 +128,6 @@ def _page_header(file: BinaryIO, start: int) -> tuple[dict[int, Any], int]:
             return reader.struct(PAGE), reader.position
         except IndexError:
             continue
-        except (TypeError, AttributeError):
-            break
     raise ValueError("a damaged page header")
 
 
@@ -140,6 +148,8 @@ class _Thrift:
             number = number + (kind >> 4) if kind >> 4 else self._integer()
             kind &= 15
             if wanted is not None and number in wanted:
+                if (kind in INTEGERS) != (wanted[number] is None):
+                    raise ValueError("a field of another type")
                 found[number] = self._value(kind, wanted[number], depth, keep=True)
             else:
                 self._value(kind, None, depth, keep=False)
