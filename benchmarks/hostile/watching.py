@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import signal
 import tempfile
 import time
@@ -212,7 +211,7 @@ class Watched:
             self._process.join()
             self._process = None
         if self._folder is not None:
-            shutil.rmtree(self._folder.name, ignore_errors=True)
+            self._folder.cleanup()
             self._folder = None
 
     def _name(self, job: Job) -> str:
