@@ -2,8 +2,8 @@
 
 One kind of file at a time, by its name (``--list``); what it is read by, and what counts as a
 failure, is that of `benchmarks.fuzz`. It needs atheris, which ends the process when the time is
-over or at the first failure, and then shows the input. ``--all`` runs every kind in a process of
-its own, ``--seconds`` each; ``--write`` puts the counts into docs/reliability.md.
+over or at the first failure, and then shows the input. ``--all`` and several names run each kind in
+a process of its own, ``--seconds`` each; ``--write`` puts the counts into docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -111,18 +111,18 @@ def main() -> int:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz_atheris", description=__doc__)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("name", nargs="?", metavar="KIND", help="of file")
+    what.add_argument("names", nargs="*", default=[], metavar="KIND", help="of file")
     what.add_argument("--list", action="store_true", help="name the kinds")
     what.add_argument("--all", action="store_true", help="every kind, one after the other")
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--write", action="store_true", help="with --all: into the document")
+    parser.add_argument("--write", action="store_true", help="of several kinds: into the document")
     arguments = parser.parse_args()
     if arguments.list:
         print(*known(), sep="\n")
         return 0
-    if arguments.all:
+    if arguments.all or len(arguments.names) > 1:
         atheris()
-        counts = run_each(known(), arguments.seconds)
+        counts = run_each(arguments.names or known(), arguments.seconds)
         body = render(counts, arguments.seconds)
         print(body)
         if arguments.write:
@@ -131,9 +131,9 @@ def main() -> int:
         return 1 if any(found["failed"] for found in counts.values()) else 0
     with tempfile.TemporaryDirectory(prefix="embaudit-atheris-") as folder:
         try:
-            fuzz(arguments.name, arguments.seconds, Path(folder))
+            fuzz(arguments.names[0], arguments.seconds, Path(folder))
         except KeyError:
-            parser.error(f"no such kind: {arguments.name}; see --list")
+            parser.error(f"no such kind: {arguments.names[0]}; see --list")
     return 0
 
 

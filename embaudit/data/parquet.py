@@ -82,7 +82,7 @@ class ParquetSet(ColumnarSet[pq.ParquetFile]):
     ) -> Iterator[tuple[int, pa.Array]]:
         """Yield (first row, values) of the wanted row groups, at most `batch_rows` at a time."""
         if column not in self._counts:
-            self._counts[column] = self._checked_counts(column)
+            self._counts[column] = self._checked_counts(file, column)
         # Neighbouring groups are read as one run: small groups need not mean small batches.
         edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
         for start, stop in edges.reshape(-1, 2):
@@ -98,7 +98,7 @@ class ParquetSet(ColumnarSet[pq.ParquetFile]):
                     f"promises {self._group_starts[stop]}; write or copy it again"
                 )
 
-    def _checked_counts(self, column: str) -> list[int]:
+    def _checked_counts(self, file: pq.ParquetFile, column: str) -> list[int]:
         """Return how many values of a column the row groups hold, its pages held against the file.
 
         Raises
@@ -107,16 +107,19 @@ class ParquetSet(ColumnarSet[pq.ParquetFile]):
             For pages that claim more than is held, and for ids of which there is not one a row.
         """
         counts = []
-        with self._stamp.path.open("rb") as file:
-            for group, chunks in enumerate(read_chunks(file, self._stamp.size)):
+        # By its type: a list may be stored in one level, as the first writers did.
+        kinds = [field.type for field in file.schema_arrow if field.name == column]
+        flat = not any(pa.types.is_nested(kind) for kind in kinds)
+        with self._stamp.path.open("rb") as raw:
+            for group, chunks in enumerate(read_chunks(raw, self._stamp.size)):
                 # The values of a list are nested in its column.
                 mine = [chunk for chunk in chunks if chunk.path[0] == column]
                 if not mine or group + 1 >= len(self._group_starts):
                     raise ValueError("a footer of row groups without their columns")
                 for chunk in mine:
-                    check_pages(file, chunk)
+                    check_pages(raw, chunk)
                 rows = int(np.diff(self._group_starts[group : group + 2])[0])
-                if any(len(chunk.path) == 1 and chunk.values != rows for chunk in mine):
+                if flat and mine[0].values != rows:
                     raise self._contradicted(column, group)
                 counts.append(mine[0].values)
         return counts
@@ -128,7 +131,7 @@ class ParquetSet(ColumnarSet[pq.ParquetFile]):
         said to be.
         """
         if self.column not in self._counts:
-            self._counts[self.column] = self._checked_counts(self.column)
+            self._counts[self.column] = self._checked_counts(file, self.column)
         held = np.array(self._counts[self.column], np.int64)
         odd = held != np.diff(self._group_starts) * self.dim
         if odd.any():
