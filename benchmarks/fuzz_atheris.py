@@ -2,8 +2,9 @@
 
 One kind of file at a time, by its name (``--list``); what it is read by, and what counts as a
 failure, is that of `benchmarks.fuzz`. It needs atheris, which ends the process when the time is
-over or at the first failure, and then shows the input. ``--all`` and several names run each kind in
-a process of its own, ``--seconds`` each; ``--write`` puts the counts into docs/reliability.md.
+over or at the first failure, and then says where the input is. ``--all`` and several names run
+each kind in a process of its own, ``--seconds`` each; ``--write`` puts the counts into
+docs/reliability.md.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ def fuzz(name: str, seconds: int, folder: Path) -> None:
     with guided.instrument_imports(include=["embaudit"]):
         reading = importlib.import_module("benchmarks.hostile.reading")
         subject = known()[name]
-    corpus, kept = folder / "corpus", folder / "failures"
-    for made in (corpus, kept):
-        made.mkdir()
+    corpus, kept = folder / "corpus", Path(tempfile.gettempdir()) / "embaudit-atheris-failures"
+    corpus.mkdir()
+    kept.mkdir(exist_ok=True)
     (corpus / "valid").write_bytes(subject.data)
     path = importlib.import_module("benchmarks.hostile.watching").place(subject, folder)
 

@@ -886,6 +886,22 @@ class TestArrow:
         path.write_bytes(path.read_bytes() * 2)
         assert_names(refusal(path), "bytes follow the end of the stream; store one stream a file")
 
+    def test_a_message_that_is_damaged_where_nobody_looks(self, tmp_path):
+        path = write_arrow(tmp_path / "a.arrow", emb_table(matrix()), stream=True, batch=100)
+        data = path.read_bytes()
+        schema = 8 + int.from_bytes(data[4:8], "little")
+        # Of the first batch: where the vector of its nodes is said to be, and more.
+        refused = 0
+        for at in range(
+            schema + 8, schema + 8 + int.from_bytes(data[schema + 4 : schema + 8], "little")
+        ):
+            path.write_bytes(data[:at] + bytes([data[at] ^ 0x80]) + data[at + 1 :])
+            try:
+                assert open_set(path).rows == ROWS
+            except InputError:
+                refused += 1
+        assert refused > 30
+
     def test_a_batch_that_the_footer_lists_and_is_none(self, tmp_path):
         path = write_arrow(tmp_path / "a.arrow", emb_table(matrix()), batch=100)
         data = path.read_bytes()

@@ -106,17 +106,17 @@ class _Table:
 
     def number(self, field: int, form: str) -> int:
         """Return an integer field, 0 where absent."""
-        at = self._find(field)
+        at = self.place(field)
         return 0 if at is None else self._unpack(form, at)
 
     def table(self, field: int) -> _Table | None:
         """Return a table field."""
-        at = self._find(field)
+        at = self.place(field)
         return None if at is None else _Table(self._data, at + self._unpack("<I", at))
 
     def structs(self, field: int, width: int) -> Structs:
         """Return a vector of structs of `width` int64."""
-        at = self._find(field)
+        at = self.place(field)
         if at is None:
             return np.empty((0, width), np.int64)
         at += self._unpack("<I", at)
@@ -124,8 +124,8 @@ class _Table:
         found = np.frombuffer(self._data, "<i8", count, at + 4)
         return found.reshape(-1, width).astype(np.int64)
 
-    def _find(self, field: int) -> int | None:
-        """Return where a field is stored."""
+    def place(self, field: int) -> int | None:
+        """Return where a field is stored, None where it is absent."""
         slot = 4 + 2 * field
         if slot >= self._unpack("<H", self._slots):
             return None
@@ -283,13 +283,30 @@ def _read_message(file: FileIO, start: int, size: int) -> tuple[_Table, int] | N
         return None
     if length > MAX_METADATA_BYTES:
         raise ValueError(f"a message of {length:,} bytes")
-    message = _root(file.read(length))
+    data = file.read(length)
+    message = _root(data)
+    _verify(data, message)
     body = file.tell()
     if message.number(0, "<h") < OLDEST_VERSION:
         raise ValueError("metadata of a version older than 4")
     if not 0 <= message.number(3, "<q") <= size - body:
         raise ValueError("truncated: a message reaches beyond the end of the file")
     return message, body
+
+
+def _verify(data: bytes, message: _Table) -> None:
+    """Have pyarrow verify all of a message, its body left out.
+
+    Batches that are read in place would not be seen by it.
+
+    Raises
+    ------
+    pyarrow.ArrowException
+    """
+    length = message.place(3)
+    if length is not None:
+        data = data[:length] + bytes(8) + data[length + 8 :]
+    pa.ipc.read_message(struct.pack("<II", CONTINUATION, len(data)) + data)
 
 
 def _root(data: bytes) -> _Table:
