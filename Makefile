@@ -1,4 +1,4 @@
-.PHONY: install check test bench validate docs
+.PHONY: install check test bench validate fuzz docs
 
 install:  ## Install the package and what development needs.
 	python -m pip install -e '.[dev]'
@@ -20,7 +20,13 @@ bench:  ## Verdicts of pairs whose answer is known, readers, joins, then speed a
 validate:  ## How often the verdict is wrong; writes docs/validation.md.
 	python -m benchmarks.validation
 
+fuzz:  ## Mutants, kills and changed inputs; writes docs/reliability.md (1 hour).
+	python -m benchmarks.fuzz --write
+	python -m benchmarks.killed --write
+	python -m benchmarks.changed --write
+
 docs:  ## Rewrite the table of docs/verdicts.md, the outputs in docs/inputs.md and the pictures.
 	python -m benchmarks.verdicts --write
-	DOCS=write pytest tests/test_docs_inputs.py
+	DOCS=write pytest tests/test_docs_outputs.py tests/test_docs_json.py
+	python docs/make_cli.py
 	python docs/make_pictures.py

@@ -15,7 +15,10 @@ from benchmarks.runner import run_cases
 from benchmarks.runs import RunError
 
 FEWEST = 3
-OTHERS = ("verdicts", "validation", "projection", "readers", "joins")
+OTHERS = (
+    *("verdicts", "validation", "projection", "readers", "joins"),
+    *("fuzz", "fuzz_atheris", "killed", "changed"),
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from embaudit.data.files import FileStamp, brief
-from embaudit.errors import InputError, first_fault
+from embaudit.errors import InputError, UsageError, first_fault
 from embaudit.measures.catalogue import SPEC
 from embaudit.result import SCHEMA_VERSION, Audit
 from embaudit.version import __version__
@@ -36,7 +36,7 @@ def read_audit(path: str | os.PathLike[str]) -> Audit:
         # Not pydantic's own parser, which refuses half a pair of surrogates: such are the bytes of
         # a path that is no UTF-8.
         audit = Audit.model_validate(json.loads(text))
-    except (RecursionError, ValueError) as error:
+    except (RecursionError, UsageError, ValueError) as error:
         fault = first_fault(error) if isinstance(error, ValidationError) else error
         raise InputError(
             f"{uri}: not the JSON of an audit: {brief(fault)}; pass what `embaudit compare --json` "

@@ -6,12 +6,17 @@ import os
 
 import numpy as np
 import pytest
-from test_formats import FILES, WRITERS
+from test_formats import FILES, WRITERS, emb_table, write_arrow, write_hdf5
 from test_reading import write_npy, write_parquet
 from test_refusals_data import assert_names
 
+import embaudit
 from embaudit.data.sources import open_set
+from embaudit.datatypes import SilentProgress
 from embaudit.errors import InputError
+from embaudit.maps.map_file import save_map
+from embaudit.remedy.checksums import checksum
+from embaudit.remedy.records import notes_of
 
 ROWS = 3000
 ARRAY = np.random.default_rng(0).random((ROWS, 1000), np.float32)
@@ -82,6 +87,18 @@ def test_during_a_pass(stored, change):
     assert_names(str(caught.value), f"{stored}: ", *CHANGED)
 
 
+@CHANGES
+def test_what_a_map_is_said_to_be_made_of(stored, change):
+    found = open_set(stored)
+    assert len(checksum(found)) == 64
+    change(stored)
+    # Of an archive that is unpacked into memory it is the sum of the rows, which stay.
+    if found.files():
+        with pytest.raises(InputError) as caught:
+            checksum(found)
+        assert_names(str(caught.value), f"{stored}: ", *CHANGED)
+
+
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_no_row_is_made_up_when_the_file_ends_early(tmp_path, order):
     array = np.random.default_rng(0).random((ROWS, 2000))
@@ -95,3 +112,73 @@ def test_no_row_is_made_up_when_the_file_ends_early(tmp_path, order):
         right.extend(np.array_equal(block[0], array[row]) for row, block in rest)
     assert all(right)
     assert len(right) < ROWS - 1
+
+
+class Changing:
+    """Changes a file as soon as the work on it has begun."""
+
+    def __init__(self, path, change):
+        self._path, self._change, self._begun = path, change, False
+
+    def stage(self, name, total=None):
+        self._change_once()
+
+    def advance(self, done=1):
+        self._change_once()
+
+    def _change_once(self):
+        if not self._begun:
+            self._begun = True
+            self._change(self._path)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    rng = np.random.default_rng(1)
+    a = rng.standard_normal((400, 8)).astype(np.float32)
+    return a, a @ np.linalg.qr(rng.standard_normal((8, 8)))[0].astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def saved_map(tmp_path_factory, pair):
+    path = tmp_path_factory.mktemp("maps") / "map.safetensors"
+    fitted, alignment = embaudit.align(*pair)
+    save_map(fitted, path, notes_of(alignment))
+    return path
+
+
+STORE = {
+    "npy": write_npy,
+    "parquet": write_parquet,
+    "arrow": lambda path, array: write_arrow(path, emb_table(array), batch=100),
+    "h5": lambda path, array: write_hdf5(path, array, chunks=(64, 8)),
+}
+COMMANDS = {
+    "compare": lambda a, b, fitted, out, seen: embaudit.compare(a, b, progress=seen),
+    "align": lambda a, b, fitted, out, seen: embaudit.align(a, b, progress=seen),
+    "align, joint": lambda a, b, fitted, out, seen: embaudit.align_joint(a, b, progress=seen),
+    "apply": lambda a, b, fitted, out, seen: embaudit.apply_map(fitted, a, out, progress=seen),
+    "concat": lambda a, b, fitted, out, seen: embaudit.concat([a, b], out, progress=seen),
+    "verify": lambda a, b, fitted, out, seen: embaudit.verify(fitted, a, b, progress=seen),
+}
+
+
+@CHANGES
+@pytest.mark.parametrize("suffix", ["npy", "parquet", "arrow", "h5"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_while_a_command_works(tmp_path, pair, saved_map, command, suffix, change):
+    path = tmp_path / f"a.{suffix}"
+    STORE[suffix](path, pair[0])
+    out = tmp_path / "out.npy"
+    if command == "concat" and suffix == "parquet":
+        # Decoded once: what is read after the first pass is a copy.
+        COMMANDS[command](path, pair[1], saved_map, out, SilentProgress())
+        whole = out.read_bytes()
+        out.unlink()
+        COMMANDS[command](path, pair[1], saved_map, out, Changing(path, change))
+        assert out.read_bytes() == whole
+        return
+    with pytest.raises(InputError) as caught:
+        COMMANDS[command](path, pair[1], saved_map, out, Changing(path, change))
+    assert_names(str(caught.value), f"{path}: ", *CHANGED)
+    assert set(os.listdir(tmp_path)) <= {path.name}

@@ -781,6 +781,17 @@ class TestHdf5:
             file["emb"] = value
         assert_names(refusal(tmp_path / "a.h5"), f"{tmp_path}/a.h5: ", "2-D")
 
+    @pytest.mark.parametrize(
+        ("options", "mask"), [({}, 0), ({"compression": "gzip", "shuffle": True}, 2)]
+    )
+    def test_a_chunk_shorter_than_its_rows(self, tmp_path, options, mask):
+        path = tmp_path / "a.h5"
+        with h5py.File(path, "w") as file:
+            stored = file.create_dataset("emb", (40, 6), "f4", chunks=(20, 6), **options)
+            stored.id.write_direct_chunk((0, 0), bytes(480), mask)
+            stored.id.write_direct_chunk((20, 0), bytes(100), mask)
+        assert_names(refusal(path), "dataset '/emb' has a chunk of less than its 480 bytes")
+
     def test_a_damaged_chunk(self, tmp_path):
         path = write_hdf5(tmp_path / "a.h5", matrix(), chunks=(50, DIM), fletcher32=True)
         with h5py.File(path) as file:
@@ -836,6 +847,67 @@ class TestArrow:
         path = write_arrow(tmp_path / "a.arrow", table, compression="lz4")
         assert_names(refusal(path), "a record batch of 6 rows, 96 bytes", "smaller record batches")
         assert open_set(write_arrow(path, table)).rows == 6
+
+    def rewritten(self, path, old, new):
+        """Write the 8 bytes of one number over another, wherever that is stored."""
+        data = path.read_bytes()
+        old, new = struct.pack("<q", old), struct.pack("<q", new)
+        assert old in data
+        path.write_bytes(data.replace(old, new))
+
+    @pytest.mark.parametrize("claim", [2**40, 2**31, -2])
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_buffer_that_claims_to_unpack_to_much(self, tmp_path, stream, claim):
+        table = pa.table({"emb": lists(np.zeros((1000, 7), np.float32), "fixed_size_list")})
+        path = tmp_path / "a.arrow"
+        write_arrow(path, table, stream=stream, compression="zstd")
+        self.rewritten(path, 28_000, claim)
+        assert_names(refusal(path), f"cannot be read as Arrow IPC: a buffer of {claim:,} bytes")
+
+    def test_a_metadata_length_that_is_not_believed(self, tmp_path):
+        path = write_arrow(tmp_path / "a.arrow", emb_table(GOOD), stream=True)
+        path.write_bytes(b"ARRO" + path.read_bytes()[4:])
+        assert_names(refusal(path), "cannot be read as Arrow IPC: a message of 1,330,795,073 bytes")
+
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_a_batch_of_another_count_of_rows(self, tmp_path, stream):
+        table = emb_table(np.zeros((1237, 5), np.float32))
+        path = write_arrow(tmp_path / "a.arrow", table, stream=stream)
+        data = path.read_bytes()
+        # The batch's count comes before that of its columns.
+        place = data.index(struct.pack("<q", 1237), data.index(struct.pack("<q", 1237)) + 8)
+        for at in (data.index(struct.pack("<q", 1237)), place):
+            path.write_bytes(data[:at] + struct.pack("<q", 1200) + data[at + 8 :])
+            assert_names(refusal(path), "cannot be read as Arrow IPC", "rows")
+
+    def test_an_end_in_the_midst_of_a_stream(self, tmp_path):
+        path = write_arrow(tmp_path / "a.arrow", emb_table(matrix()), stream=True)
+        assert open_set(path).rows == ROWS
+        path.write_bytes(path.read_bytes() * 2)
+        assert_names(refusal(path), "bytes follow the end of the stream; store one stream a file")
+
+    def test_a_message_that_is_damaged_where_nobody_looks(self, tmp_path):
+        path = write_arrow(tmp_path / "a.arrow", emb_table(matrix()), stream=True, batch=100)
+        data = path.read_bytes()
+        schema = 8 + int.from_bytes(data[4:8], "little")
+        # Of the first batch: where the vector of its nodes is said to be, and more.
+        refused = 0
+        for at in range(
+            schema + 8, schema + 8 + int.from_bytes(data[schema + 4 : schema + 8], "little")
+        ):
+            path.write_bytes(data[:at] + bytes([data[at] ^ 0x80]) + data[at + 1 :])
+            try:
+                assert open_set(path).rows == ROWS
+            except InputError:
+                refused += 1
+        assert refused > 30
+
+    def test_a_batch_that_the_footer_lists_and_is_none(self, tmp_path):
+        path = write_arrow(tmp_path / "a.arrow", emb_table(matrix()), batch=100)
+        data = path.read_bytes()
+        second = [at for at in range(8, len(data), 8) if data[at : at + 4] == b"\xff" * 4][2]
+        path.write_bytes(data[: second + 4] + bytes(4) + data[second + 8 :])
+        assert_names(refusal(path), "the footer lists what is no record batch")
 
     def test_offsets_beyond_the_values(self, tmp_path):
         path = write_arrow(tmp_path / "a.arrow", pa.table({"emb": lists(GOOD)}))

@@ -8,10 +8,12 @@ import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from commands import EMBAUDIT, run
 from sample_audits import sample_audit
 
+import embaudit
 from benchmarks.pairs import SAMPLE_DATA
 from embaudit.datatypes import Verdict
 from embaudit.errors import InputError, UsageError
@@ -186,6 +188,10 @@ def test_one_audit_goes_to_many_places(document, tmp_path):
         (lambda found: found | {"verdict": "fine"}, "not the JSON of an audit: verdict"),
         (lambda found: found | {"extra": 1}, "not the JSON of an audit: extra"),
         (lambda found: found | {"schema_version": "9"}, "schema version 9; embaudit .* reads"),
+        (
+            lambda found: found | {"policy": found["policy"] | {"min_recall": "a\nb"}},
+            "not the JSON of an audit: --min-recall a b: expected",
+        ),
         (lambda found: {"a": 1}, "not the JSON of an audit"),
         (lambda found: [], "not the JSON of an audit"),
         (
@@ -256,7 +262,8 @@ def test_text_reads_as_it_is_in_markdown(text):
 
 
 def test_a_path_that_is_no_utf8_is_read_back(tmp_path):
-    audit = sample_audit(Verdict.SAFE)
+    rows = np.random.default_rng(0).standard_normal((60, 4))
+    audit = embaudit.compare(rows, rows + 0.01)
     odd = audit.model_copy(update={"a": audit.a.model_copy(update={"uri": "bad\udcffname.npy"})})
     write_outputs(odd, parse_outputs([f"json={tmp_path / 'odd.json'}"]).files)
     assert read_audit(tmp_path / "odd.json").a.uri == odd.a.uri

@@ -332,15 +332,25 @@ def test_columns_that_hold_no_ids(tmp_path, column, parts):
         assert part in message
 
 
+NPY_WITHOUT_BRACKET = (
+    b"\x93NUMPY\x01\x00\x2c\x00{'descr': '<i8', 'fortran_order': False, 'shape'" + bytes(32)
+)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "parts"),
     [
         ("none.txt", None, ["no such file"]),
         ("ids.txt", b"w\n\ny\nz\n", ["line 2 is empty"]),
         ("ids.txt", b"w\nx\n", ["2 ids for the 4 rows"]),
-        ("ids.npy", b"w\nx\ny\nz\n", ["cannot be read as ids"]),
+        ("ids.npy", b"w\nx\ny\nz\n", ["not an NPY file"]),
         ("ids.npy", np.array(FOUR, object), ["never unpickled"]),
         ("ids.npy", np.zeros(4), ["dtype float64"]),
+        ("ids.npy", np.zeros((4, 1), int), ["shape (4, 1)"]),
+        ("ids.npy", np.full(4, 2**31 - 1, "<u4").view("<U1"), ["text that is no Unicode"]),
+        ("ids.npy", np.full(4, 0x110000, "<u4").view("<U1"), ["text that is no Unicode"]),
+        # numpy's own reader leaves the parser's error as it is.
+        ("ids.npy", NPY_WITHOUT_BRACKET, ["damaged NPY header"]),
     ],
 )
 def test_id_files_that_cannot_be_read(tmp_path, name, content, parts):

@@ -13,6 +13,7 @@ from safetensors import safe_open
 
 import embaudit
 from embaudit.errors import InputError, OutputError
+from embaudit.maps.fitted import RowMapper
 from embaudit.maps.map_file import KEY, Held, MapNotes, MapSource, load_map, read_map, save_map
 
 
@@ -146,6 +147,16 @@ def test_a_map_without_finite_numbers_is_refused(tmp_path):
         data[-8:] = np.array([number]).tobytes()
         path.write_bytes(data)
         refuses_numbers(path)
+
+
+def test_a_map_beyond_float32_marks_every_row_without_a_warning(tmp_path):
+    path = tmp_path / "map.safetensors"
+    save_map(a_map(), path)
+    data = path.read_bytes()
+    mean_x = slice(len(data) - 160, len(data) - 80)
+    path.write_bytes(data[: mean_x.start] + np.full(10, 1e90).tobytes() + data[mean_x.stop :])
+    out = np.empty((3, 10), np.float32)
+    assert RowMapper(load_map(path), np.dtype(np.float32)).map(rows(3), out).all()
 
 
 def refuses_numbers(path):

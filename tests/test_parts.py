@@ -239,6 +239,16 @@ class TestRefusals:
         (folder / "part-3.parquet").write_text("")
         assert_names(refusal("parts"), "parts/part-3.parquet: an empty file")
 
+    @pytest.mark.parametrize("part", [0, 1, 3, 4])
+    def test_a_damaged_page_of_a_part(self, folder, part):
+        path = folder / f"part-{part}.parquet"
+        data = bytearray(path.read_bytes())
+        start = pq.ParquetFile(path).metadata.row_group(0).column(2).dictionary_page_offset
+        data[start : start + 8] = bytes(8)
+        path.write_bytes(data)
+        message = refusal("parts")
+        assert_names(message, f"parts/part-{part}.parquet: cannot be read as Parquet", "again")
+
     @pytest.mark.parametrize(
         ("vectors", "found"),
         [

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from embaudit.data.embedding_set import ArraySet
+from embaudit.data.parquet import ParquetSet
 from embaudit.data.sources import open_set
 from embaudit.errors import InputError, UsageError
 
@@ -145,6 +146,8 @@ def test_npy_header_length_is_not_believed(tmp_path):
         header(shape="(True, 4)"),
         header(shape="(6.0, 4)"),
         header(shape="'64'"),
+        header(shape="(6, 4), 'rows': 6"),
+        header() + "\xa0",
         header(shape="__import__('os').getpid()"),
         "(" * 5000,
         "-" * 9000 + "1",
@@ -283,6 +286,74 @@ def test_parquet_with_fewer_rows_than_promised(tmp_path):
             refused.append(refusal(path))
     assert len(refused) == 1
     assert_names(refused[0], "column 'emb' ends at row 60, the file promises 61", "again")
+
+
+@pytest.mark.parametrize("claim", [-60, 2**50])
+def test_parquet_of_impossible_row_counts(tmp_path, monkeypatch, claim):
+    path = write(tmp_path / "a.parquet", emb=pa.array([[1.0, 2.0]] * 60, FLOATS))
+    monkeypatch.setattr(ParquetSet, "_group_sizes", lambda *_: [60, claim])
+    assert_names(refusal(path), "a.parquet: damaged: groups of", f"{claim:,}", "again")
+
+
+@pytest.mark.parametrize("field", ["unpacked", "stored"])
+def test_parquet_of_a_page_that_claims_much(tmp_path, field):
+    path = tmp_path / "a.parquet"
+    options = {"use_dictionary": False, "compression": "gzip"}
+    pq.write_table(pa.table({"emb": pa.array(GOOD.tolist(), FLOATS)}), path, **options)
+    chunk = pq.ParquetFile(path).metadata.row_group(0).column(0)
+    data = bytearray(path.read_bytes())
+    # Type, then both sizes, each a byte that says which field it is and a varint of two bytes.
+    sizes = chunk.data_page_offset + 2
+    assert data[sizes] == data[sizes + 3] == 0x15
+    at = sizes + (0 if field == "unpacked" else 3)
+    data[at + 1 : at + 3] = b"\xfe\xff\xff\xff\x0f"
+    path.write_bytes(data)
+    assert_names(refusal(path), "cannot be read as Parquet: a page of", "2,147,483,647")
+
+
+def parquet_of_groups(path, ids):
+    """Write three row groups, then exchange the counts of the first two."""
+    kind = pa.list_(pa.float32(), 2)
+    table = pa.table({"emb": pa.array([[row, 1.0] for row in range(60)], kind), **ids})
+    options = {"use_dictionary": False, "compression": "none"}
+    with pq.ParquetWriter(path, table.schema, **options) as writer:
+        for start, rows in ((0, 21), (21, 22), (43, 17)):
+            writer.write_table(table.slice(start, rows))
+    return path
+
+
+@pytest.mark.parametrize("column", ["emb", "id"])
+def test_parquet_of_row_groups_that_hold_other_counts(tmp_path, monkeypatch, column):
+    path = parquet_of_groups(tmp_path / "a.parquet", {"id": pa.array(range(60))})
+    found = open_set(path)
+    assert found.take(np.array([0, 20, 21, 42, 43, 59]))[:, 0].tolist() == [0, 20, 21, 42, 43, 59]
+    monkeypatch.setattr(ParquetSet, "_group_sizes", lambda *_: [22, 21, 17])
+    expected = "damaged: row group 0 holds another number of values in column"
+    if column == "emb":
+        assert_names(refusal(path), f"a.parquet: {expected} 'emb' than its rows", "again")
+    else:
+        monkeypatch.setattr(ParquetSet, "_require_whole_groups", lambda *_: None)
+        with pytest.raises(InputError, match=f"{expected} 'id' than its rows"):
+            open_set(path).ids("id")
+
+
+def test_parquet_whose_footer_ends_the_process_where_pyarrow_shows_it(tmp_path):
+    """A histogram of sizes that is one too long, as a flipped bit in its length makes it."""
+    path = write(tmp_path / "a.parquet", emb=pa.array(GOOD.tolist(), FLOATS))
+    data = path.read_bytes()
+    code = (
+        "import sys\n"
+        "from embaudit.data.sources import open_set\n"
+        "from embaudit.errors import InputError\n"
+        "try: open_set(sys.argv[1]).take([0])\n"
+        "except InputError as error: print(error)\n"
+    )
+    # Lists of int64, their count in the upper half of the byte: histograms of four levels.
+    at = [place for place in range(len(data)) if data[place] == 0x46][-1]
+    path.write_bytes(data[:at] + b"\x36" + data[at + 1 :])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code, path], env=environment, capture_output=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_parquet_footer_of_bad_text(tmp_path):

@@ -12,7 +12,12 @@ import numpy as np
 import pyarrow as pa
 
 from embaudit.data.arrow_buffers import VectorBuffers
-from embaudit.data.arrow_messages import FEATHER_V1_MAGIC, FILE_MAGIC, read_batches
+from embaudit.data.arrow_messages import (
+    FEATHER_V1_MAGIC,
+    FILE_MAGIC,
+    RecordBatch,
+    read_batches,
+)
 from embaudit.data.columnar import ColumnarSet
 from embaudit.data.embedding_set import EmbeddingSet
 from embaudit.data.files import FileStamp
@@ -88,6 +93,7 @@ class ArrowSet(ColumnarSet[ArrowFile]):
 
     # A loaded batch is whole already: cutting it up saves no memory.
     batch_bytes = MAX_BATCH_BYTES
+    _batches: Sequence[RecordBatch] = ()
 
     def __init__(self, path: Path, uri: str, column: str | None = None) -> None:
         super().__init__(path, uri, column)
@@ -123,6 +129,9 @@ class ArrowSet(ColumnarSet[ArrowFile]):
                     f"{self.uri}: Feather version 1, which holds no vectors; "
                     "write it again with pyarrow.feather.write_feather"
                 )
+            if not self._batches:
+                # Before pyarrow opens it, which asks for as much memory as a damaged length says.
+                self._batches = read_batches(raw, self._stamp.size)
             raw.seek(0)
             yield ArrowFile(raw, self._stamp)
 
@@ -130,7 +139,6 @@ class ArrowSet(ColumnarSet[ArrowFile]):
         return file.schema
 
     def _group_sizes(self, file: ArrowFile) -> Sequence[int]:
-        self._batches = read_batches(file.raw, self._stamp.size)
         return [batch.rows for batch in self._batches]
 
     def _read_dim(self, file: ArrowFile, kind: pa.DataType) -> int:

@@ -8,16 +8,13 @@ from io import FileIO
 import numpy as np
 import pyarrow as pa
 
-from embaudit.data.arrow_messages import RecordBatch, Structs, first_of
+from embaudit.data.arrow_messages import LENGTH_BYTES, RecordBatch, Structs, first_of
 from embaudit.data.files import FileStamp
 from embaudit.data.raw_layouts import RawMatrix, RowMajor
 from embaudit.datatypes import Rows, Stored
 
 OFFSETS_AT_ONCE = 1 << 18
 """Offsets of lists checked at once: a batch may hold those of millions of rows."""
-
-LENGTH_BYTES = 8
-"""In front of a compressed buffer: its length once unpacked, or -1 where it is not packed."""
 
 
 class Batches(RowMajor):
@@ -106,7 +103,10 @@ class VectorBuffers:
         nodes, buffers = found
         first = 0 if self._fixed else self._first_value(batch.rows, buffers[1], dim)
         start, length = buffers[-1].tolist()
-        held = min(int(nodes[1, 0]), length // stored.itemsize)
+        held = int(nodes[1, 0])
+        if nodes[0, 0] != batch.rows or held > length // stored.itemsize:
+            # Damaged, which pyarrow says better.
+            return None
         if nodes[:, 1].any() or first is None or not 0 <= first <= held - batch.rows * dim:
             return None
         return RawMatrix(batch.rows, dim, stored, offset=start + first * stored.itemsize)

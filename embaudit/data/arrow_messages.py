@@ -26,7 +26,15 @@ FOOTER_END = struct.Struct("<i6s")
 
 CONTINUATION = 0xFFFFFFFF
 MAX_METADATA_BYTES = 16 << 20
-SCHEMA, RECORD_BATCH = 1, 3
+OLDEST_VERSION = 3
+"""Of the metadata, V4, which Arrow has written since its version 0.8; pyarrow reads no older."""
+MAX_UNPACKED_BYTES = 1_000_000_000
+"""Of a compressed buffer: room for it is made before anything is unpacked."""
+ALIGNED = 8
+"""Bytes: where every message starts."""
+SCHEMA, DICTIONARY_BATCH, RECORD_BATCH = 1, 2, 3
+LENGTH_BYTES = 8
+"""In front of a compressed buffer: its length once unpacked, or -1 where it is not packed."""
 LITTLE_ENDIAN = 0
 CODECS = {0: "lz4", 1: "zstd"}
 
@@ -98,17 +106,17 @@ class _Table:
 
     def number(self, field: int, form: str) -> int:
         """Return an integer field, 0 where absent."""
-        at = self._find(field)
+        at = self.place(field)
         return 0 if at is None else self._unpack(form, at)
 
     def table(self, field: int) -> _Table | None:
         """Return a table field."""
-        at = self._find(field)
+        at = self.place(field)
         return None if at is None else _Table(self._data, at + self._unpack("<I", at))
 
     def structs(self, field: int, width: int) -> Structs:
         """Return a vector of structs of `width` int64."""
-        at = self._find(field)
+        at = self.place(field)
         if at is None:
             return np.empty((0, width), np.int64)
         at += self._unpack("<I", at)
@@ -116,8 +124,8 @@ class _Table:
         found = np.frombuffer(self._data, "<i8", count, at + 4)
         return found.reshape(-1, width).astype(np.int64)
 
-    def _find(self, field: int) -> int | None:
-        """Return where a field is stored."""
+    def place(self, field: int) -> int | None:
+        """Return where a field is stored, None where it is absent."""
         slot = 4 + 2 * field
         if slot >= self._unpack("<H", self._slots):
             return None
@@ -140,8 +148,13 @@ def _batches_of_file(file: FileIO, size: int) -> list[RecordBatch]:
     file.seek(size - FOOTER_END.size - length)
     footer = _root(file.read(length))
     little = _is_little(footer.table(1))
-    messages = (_read_message(file, int(start), size) for start, _, _ in footer.structs(3, 3))
-    return [_batch(*message, little) for message in messages if message is not None]
+    dictionaries, batches = footer.structs(2, 3), footer.structs(3, 3)
+    for block in dictionaries.tolist():
+        _check_dictionary(file, *_listed(file, block, size, DICTIONARY_BATCH), little)
+    return [
+        _batch(file, *_listed(file, block, size, RECORD_BATCH), little)
+        for block in batches.tolist()
+    ]
 
 
 def _batches_of_stream(file: FileIO, size: int) -> list[RecordBatch]:
@@ -152,34 +165,95 @@ def _batches_of_stream(file: FileIO, size: int) -> list[RecordBatch]:
     while start < size:
         found = _read_message(file, start, size)
         if found is None:
+            _check_end(file, size)
             break
         message, body = found
         kind = message.number(1, "<B")
         if kind == SCHEMA:
             little = _is_little(message.table(2))
+        elif kind == DICTIONARY_BATCH:
+            _check_dictionary(file, message, body, little)
         elif kind == RECORD_BATCH:
-            batches.append(_batch(message, body, little))
+            batches.append(_batch(file, message, body, little))
+        else:
+            raise ValueError(f"a message of unknown kind {kind}")
         start = body + message.number(3, "<q")
     return batches
 
 
-def _batch(message: _Table, body: int, little: bool) -> RecordBatch:
+def _check_end(file: FileIO, size: int) -> None:
+    """Refuse what follows the end of a stream, but for padding: it may hold rows."""
+    rest = size - file.tell()
+    if rest >= ALIGNED or any(file.read(rest)):
+        raise ValueError(f"{rest:,} bytes follow the end of the stream; store one stream a file")
+
+
+def _batch(file: FileIO, message: _Table, body: int, little: bool) -> RecordBatch:
     """Return what a message with this body says about its batch."""
-    content = message.table(2)
+    return _content(file, message, message.table(2), body, little)
+
+
+def _listed(file: FileIO, block: list[int], size: int, kind: int) -> tuple[_Table, int]:
+    """Return a message that a footer lists, refused where it is not what is listed.
+
+    A batch that is passed over would be rows that are missing without a word.
+    """
+    start, metadata, body_bytes = block
+    # Four bytes of padding follow the length of the metadata.
+    length = metadata & 0xFFFFFFFF
+    if (start | length | body_bytes) % ALIGNED:
+        raise ValueError("an unaligned message")
+    found = _read_message(file, start, size)
+    if found is None or found[0].number(1, "<B") != kind or found[1] != start + length:
+        raise ValueError("the footer lists what is no record batch")
+    return found
+
+
+def _check_dictionary(file: FileIO, message: _Table, body: int, little: bool) -> None:
+    """Refuse a message of categories that claims more than there is."""
+    described = message.table(2)
+    if described is not None:
+        _content(file, message, described.table(1), body, little)
+
+
+def _content(
+    file: FileIO, message: _Table, content: _Table | None, body: int, little: bool
+) -> RecordBatch:
+    """Return the batch that a message describes, held against its body."""
     body_bytes = message.number(3, "<q")
     if content is None or content.number(0, "<q") < 0:
         raise ValueError("a record batch without rows")
     buffers = content.structs(2, 2)
     if (buffers < 0).any() or (buffers[:, 0] > body_bytes - buffers[:, 1]).any():
         raise ValueError("a buffer outside its record batch")
+    nodes, rows = content.structs(1, 2), content.number(0, "<q")
+    # A damaged count of rows would leave some out.
+    if not len(nodes) or nodes[0, 0] != rows:
+        raise ValueError("a record batch whose rows are not those of its first column")
+    codec = _codec(content.table(3))
+    if codec is not None:
+        _check_unpacked(file, buffers + np.array([body, 0]))
     return RecordBatch(
-        rows=content.number(0, "<q"),
-        nodes=content.structs(1, 2),
+        rows=rows,
+        nodes=nodes,
         buffers=buffers + np.array([body, 0]),
         body_bytes=body_bytes,
-        codec=_codec(content.table(3)),
+        codec=codec,
         little_endian=little,
     )
+
+
+def _check_unpacked(file: FileIO, buffers: Structs) -> None:
+    """Refuse compressed buffers that claim to unpack to more than is held."""
+    for start, length in buffers.tolist():
+        if length:
+            file.seek(start)
+            claim = int.from_bytes(file.read(LENGTH_BYTES), "little", signed=True)
+            if not -1 <= claim <= MAX_UNPACKED_BYTES:
+                raise ValueError(
+                    f"a buffer of {claim:,} bytes once unpacked, at most {MAX_UNPACKED_BYTES:,}; "
+                    "smaller record batches can be read"
+                )
 
 
 def _codec(compression: _Table | None) -> str | None:
@@ -209,11 +283,30 @@ def _read_message(file: FileIO, start: int, size: int) -> tuple[_Table, int] | N
         return None
     if length > MAX_METADATA_BYTES:
         raise ValueError(f"a message of {length:,} bytes")
-    message = _root(file.read(length))
+    data = file.read(length)
+    message = _root(data)
+    _verify(data, message)
     body = file.tell()
+    if message.number(0, "<h") < OLDEST_VERSION:
+        raise ValueError("metadata of a version older than 4")
     if not 0 <= message.number(3, "<q") <= size - body:
         raise ValueError("truncated: a message reaches beyond the end of the file")
     return message, body
+
+
+def _verify(data: bytes, message: _Table) -> None:
+    """Have pyarrow verify all of a message, its body left out.
+
+    Batches that are read in place would not be seen by it.
+
+    Raises
+    ------
+    pyarrow.ArrowException
+    """
+    length = message.place(3)
+    if length is not None:
+        data = data[:length] + bytes(8) + data[length + 8 :]
+    pa.ipc.read_message(struct.pack("<II", CONTINUATION, len(data)) + data)
 
 
 def _root(data: bytes) -> _Table:

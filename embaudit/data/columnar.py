@@ -38,6 +38,9 @@ BATCH_BYTES = 1 << 20
 KEY_BATCH_ROWS = 16_384
 """Keys decoded at once: 32 MB if each were a text of 2 kB."""
 
+MAX_ROWS = 1 << 40
+"""A count beyond is damaged; work is planned by it before the first row is read."""
+
 File = TypeVar("File")
 """The open file, as the format's library has it."""
 
@@ -87,7 +90,7 @@ class ColumnarSet(KeyedSet, Generic[File]):
             self.column: str = field.name
             self.dtype = NUMBERS[field.type.value_type]
             self._key_kinds = key_kinds(schema)
-            self._group_starts = np.cumsum([0, *self._group_sizes(file)])
+            self._group_starts = np.cumsum([0, *self._checked_sizes(file)])
             self.rows = int(self._group_starts[-1])
             self.dim = self._read_dim(file, field.type) if self.rows else 0
         if self.rows or not may_be_empty:
@@ -230,6 +233,16 @@ class ColumnarSet(KeyedSet, Generic[File]):
         self, file: File, column: str, batch_rows: int, wanted: Mask
     ) -> Iterator[tuple[int, pa.Array]]:
         """Yield (first row, values) of the wanted groups, at most `batch_rows` at a time."""
+
+    def _checked_sizes(self, file: File) -> Sequence[int]:
+        """Return the rows of each group, refused where there can be no such groups."""
+        sizes = self._group_sizes(file)
+        if min(sizes, default=0) < 0 or sum(sizes) > MAX_ROWS:
+            raise InputError(
+                f"{self.uri}: damaged: groups of {min(sizes):,} to {max(sizes):,} rows; write or "
+                "copy it again"
+            )
+        return sizes
 
     def _read_dim(self, file: File, kind: pa.DataType) -> int:
         """Return the length of the vectors: the type's, else that of the first row."""

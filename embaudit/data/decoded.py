@@ -54,6 +54,15 @@ class DecodedSet(EmbeddingSet):
         """Return that of the source."""
         return self._source.identity()
 
+    def require_unchanged(self) -> None:
+        """Refuse the source when it is no longer what was opened.
+
+        Raises
+        ------
+        InputError
+        """
+        self._source.require_unchanged()
+
     def files(self) -> list[Path]:
         """Return those of the source."""
         return self._source.files()

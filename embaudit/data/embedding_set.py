@@ -95,6 +95,15 @@ class EmbeddingSet(ABC):
         """Return what makes two sets the same source (resolved path, column), None in memory."""
         return None
 
+    def require_unchanged(self) -> None:
+        """Refuse the source when it is no longer what was opened; memory is not looked at.
+
+        Raises
+        ------
+        InputError
+        """
+        return None
+
     def files(self) -> list[Path]:
         """Return the files that the rows are read from, resolved, in order; none in memory."""
         identity = self.identity()

@@ -117,6 +117,15 @@ class ChunkedSet(EmbeddingSet):
         """Return the resolved path and the name of the dataset."""
         return (str(self._stamp.path), self._name)
 
+    def require_unchanged(self) -> None:
+        """Refuse the file when it is no longer the one that was opened.
+
+        Raises
+        ------
+        InputError
+        """
+        self._stamp.require_unchanged()
+
     @contextmanager
     def _dataset(self) -> Iterator[h5py.Dataset]:
         with _opened(self._stamp, self._cache_bytes) as file:
@@ -200,10 +209,38 @@ def _require_stored_here(dataset: h5py.Dataset, uri: str) -> None:
         held, unit = dataset.id.get_num_chunks(), "chunks"
         sizes = zip(dataset.shape, dataset.chunks, strict=True)
         whole = math.prod(-(-length // chunk) for length, chunk in sizes)
+        _require_whole_chunks(dataset, uri)
     if held < whole:
         raise InputError(
             f"{uri}: dataset {brief(dataset.name)!r} has {held:,} of {whole:,} {unit}: the rest "
             "was never written; write the file again"
+        )
+
+
+def _require_whole_chunks(dataset: h5py.Dataset, uri: str) -> None:
+    """Refuse chunks that are not packed and too short.
+
+    HDF5 fills them up with whatever its memory holds.
+    """
+    from h5py import h5z
+
+    if not hasattr(dataset.id, "chunk_iter"):
+        # HDF5 older than 1.12.3, which only a build of one's own has.
+        return
+    filters = dataset.id.get_create_plist()
+    codes = [filters.get_filter(index)[0] for index in range(filters.get_nfilters())]
+    same_size = (h5z.FILTER_SHUFFLE, h5z.FILTER_FLETCHER32)
+    packing = sum(1 << index for index, code in enumerate(codes) if code not in same_size)
+    whole = math.prod(dataset.chunks) * dataset.id.get_type().get_size()
+
+    def is_short(chunk: h5py.h5d.StoreInfo) -> bool | None:
+        # A chunk's mask has the filters that were left out. None goes on to the next.
+        return (not packing & ~chunk.filter_mask and chunk.size < whole) or None
+
+    if dataset.id.chunk_iter(is_short):
+        raise InputError(
+            f"{uri}: dataset {brief(dataset.name)!r} has a chunk of less than its {whole:,} "
+            "bytes; write the file again"
         )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from embaudit.data.files import FileStamp, brief
 from embaudit.data.ids import IdNames, Ids, KeyKind, check_texts, hash_integers, hash_texts
+from embaudit.data.npy_header import read_claim
 from embaudit.datatypes import Rows
 from embaudit.errors import InputError
 
@@ -101,7 +102,13 @@ def _ids(uri: str, values: NDArray[np.generic] | list[bytes], rows: int, of: str
     if isinstance(values, np.ndarray) and values.dtype.kind in "iu":
         names = IdNames(lambda row: int(values[row]))
         return Ids(uri, KeyKind.INTEGER, hash_integers(values), names)
-    listed = values.tolist() if isinstance(values, np.ndarray) else values
+    try:
+        listed = values.tolist() if isinstance(values, np.ndarray) else values
+    except (ValueError, SystemError):
+        # What Python says of four bytes that are no character depends on which they are.
+        raise InputError(
+            f"{uri}: text that is no Unicode; save the ids again with np.save"
+        ) from None
     texts = [_encoded(value) for value in listed]
     names = IdNames(lambda row: _decoded(texts[row]))
     return Ids(uri, KeyKind.TEXT, hash_texts(texts, rows), names, check_texts(texts, rows))
@@ -142,14 +149,7 @@ def _decoded(value: bytes) -> str:
 def _npy(stamp: FileStamp) -> NDArray[np.generic]:
     """Load a 1-D array whose header agrees with the size of its file; nothing is unpickled."""
     with stamp.path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        read_header = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
-        if read_header is None:
-            raise InputError(f"{stamp.uri}: NPY format {version}; save the ids with np.save")
-        shape, _, dtype = read_header(file)
+        shape, _, dtype = read_claim(file, stamp.uri)
         if dtype.hasobject:
             raise InputError(
                 f"{stamp.uri}: holds Python objects, which are never unpickled; "
@@ -161,5 +161,5 @@ def _npy(stamp: FileStamp) -> NDArray[np.generic]:
                 f"{stamp.uri}: the header claims {size:,} bytes, the file holds "
                 f"{stamp.size - file.tell():,}; write or copy it again"
             )
-    loaded: NDArray[np.generic] = np.load(stamp.path, allow_pickle=False)
+        loaded: NDArray[np.generic] = np.frombuffer(file.read(), dtype).reshape(shape)
     return loaded

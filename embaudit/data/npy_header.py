@@ -20,6 +20,9 @@ MAGIC = b"\x93NUMPY"
 MAX_HEADER_BYTES = 10_000
 """numpy's own limit: what is parsed comes from a stranger, and a matrix needs about 120 bytes."""
 
+FIELDS = ("descr", "fortran_order", "shape")
+"""Of a header; there are no others."""
+
 LENGTH_BYTES = {(1, 0): 2, (2, 0): 4, (3, 0): 4}
 """Width of the little-endian header length, by format version."""
 
@@ -113,12 +116,14 @@ def _parse(text: str, uri: str) -> tuple[tuple[int, ...], bool, np.dtype[np.gene
         # Hostile text may provoke SyntaxWarning or DeprecationWarning, which are not the user's.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            fields = ast.literal_eval(literal.strip())
-            shape, fortran_order = fields["shape"], fields["fortran_order"]
-            dtype = npy_format.descr_to_dtype(fields["descr"])
+            fields = ast.literal_eval(literal.strip(" \t\r\n"))
+            descr, fortran_order, shape = (fields[name] for name in FIELDS)
+            dtype = npy_format.descr_to_dtype(descr)
     except (ValueError, SyntaxError, TypeError, KeyError, IndexError, RecursionError, MemoryError):
         raise _damaged(text, uri) from None
-    if not isinstance(fortran_order, bool) or not isinstance(shape, tuple):
+    if len(fields) != len(FIELDS) or not isinstance(fortran_order, bool):
+        raise _damaged(text, uri)
+    if not isinstance(shape, tuple):
         raise _damaged(text, uri)
     # type() and not isinstance(): True is an int.
     if not all(type(length) is int and length >= 0 for length in shape):

@@ -74,11 +74,21 @@ class UnpackedSet(ArraySet):
     def __init__(self, array: Stored, stamp: FileStamp, name: str) -> None:
         super().__init__(array, stamp.uri)
         self._identity = (str(stamp.path), name)
+        self._stamp = stamp
 
     @property
     def held_bytes(self) -> int:
         """Bytes of the whole array."""
         return self.rows * self.dim * self.dtype.itemsize
+
+    def require_unchanged(self) -> None:
+        """Refuse the file when it is no longer the one that was opened.
+
+        Raises
+        ------
+        InputError
+        """
+        self._stamp.require_unchanged()
 
     def identity(self) -> tuple[str, ...]:
         """Return the resolved path and the name within the archive."""

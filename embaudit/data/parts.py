@@ -108,6 +108,16 @@ class PartsSet(KeyedSet):
         """Return the parts."""
         return [path for part in self._parts for path in part.files()]
 
+    def require_unchanged(self) -> None:
+        """Refuse the parts when one of them is no longer what was opened.
+
+        Raises
+        ------
+        InputError
+        """
+        for part in self._parts:
+            part.require_unchanged()
+
     def key_columns(self) -> dict[str, KeyKind]:
         """Return the integer, text and binary columns that every part has."""
         others = [part.key_columns() for part in self._parts[1:]]
@@ -211,8 +221,12 @@ class PartsSet(KeyedSet):
         with closing(opened):
             for (index, _), pieces in zip(wanted, opened, strict=True):
                 start = int(self._starts[index])
-                for first, rows in pieces:
-                    yield start + first, rows
+                try:
+                    for first, rows in pieces:
+                        yield start + first, rows
+                except Exception as error:
+                    # Only the part itself can say what a failure of its library means.
+                    opened.throw(error)
 
 
 def _in_folder(folder: Path, uri: str) -> list[Path]:

@@ -54,6 +54,15 @@ class RawSet(EmbeddingSet):
         path = str(self._stamp.path)
         return (path,) if self._member is None else (path, self._member)
 
+    def require_unchanged(self) -> None:
+        """Refuse the file when it is no longer the one that was opened.
+
+        Raises
+        ------
+        InputError
+        """
+        self._stamp.require_unchanged()
+
     @contextmanager
     def _opened(self) -> Iterator[FileIO]:
         """Open the file unbuffered, so that data go straight into the caller's memory."""

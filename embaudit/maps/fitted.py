@@ -136,6 +136,9 @@ class RowMapper:
 
     def __init__(self, fitted: FittedMap, dtype: np.dtype[np.generic]) -> None:
         mean = fitted.affine.mean_x
+        # A map that float32 does not hold marks every row.
+        with np.errstate(over="ignore"):
+            shift = mean.astype(np.float32).astype(np.float64)
         cosine = fitted.metric is Metric.COSINE
         precise = bool(dtype == np.float64 or (cosine and mean_dominates(mean, 1.0)))
         self._cosine = cosine
@@ -144,12 +147,11 @@ class RowMapper:
             metric=fitted.metric,
             scale=fitted.scale,
             norm=1.0,
-            shift=mean.astype(np.float32).astype(np.float64),
+            shift=shift,
             precise=cosine or precise,
         )
         self._unit = fitted.unit
-        # A map that float32 does not hold marks every row.
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             self._shifted_offset = _offset(fitted, self._preparation.shift)
             self._offset = _offset(fitted, np.zeros_like(mean))
             self._matrices = _matrices(fitted)

@@ -8,7 +8,9 @@ import numpy as np
 
 from embaudit.alignment import MappedSource
 from embaudit.data.embedding_set import EmbeddingSet
+from embaudit.data.files import brief
 from embaudit.data.pair import Pair, even_spans
+from embaudit.errors import InputError
 
 BLOCK_BYTES = 8 << 20
 
@@ -18,11 +20,21 @@ def checksum(source: EmbeddingSet) -> str:
 
     Of a folder it is that of its parts' sums, in the order of their names, one a line; of rows in
     memory that of the rows.
+
+    Raises
+    ------
+    InputError
+        For a file that is no longer the one whose rows were read.
     """
     sums = []
-    for path in source.files():
-        with path.open("rb") as stream:
-            sums.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    try:
+        for path in source.files():
+            with path.open("rb") as stream:
+                sums.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    except OSError as error:
+        source.require_unchanged()
+        raise InputError(f"{source.uri}: cannot be read: {brief(error)}") from error
+    source.require_unchanged()
     if len(sums) == 1:
         return sums[0]
     if sums:

@@ -1,0 +1,1 @@
+"""What strangers may do to a file: mutants of every format, read in processes that are watched."""
