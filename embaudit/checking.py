@@ -9,11 +9,13 @@ from typing import Any
 from embaudit.answers.baseline import against
 from embaudit.audit import compare
 from embaudit.configuration import Setting
-from embaudit.datatypes import Progress
+from embaudit.datatypes import Progress, Verdict
 from embaudit.errors import EmbauditError, told
 from embaudit.result import Audit, Policy
 from embaudit.saved_audit import read_audit
 
+FAILED_BY = {Verdict.DEGRADED: "min_recall", Verdict.MISPAIRED: "max_mispaired"}
+"""The threshold that a verdict falls short of; others are decided between by `require`."""
 WORST_FIRST = (2, 1, 3, 0)
 """Exit statuses: an error before a failure, that before what is undecided."""
 
@@ -67,8 +69,17 @@ def check_pair(
     except (EmbauditError, MemoryError, OSError) as error:
         named = settings["a"]
         return Checked(name, error=told(error), file=named.file, line=named.line)
-    asked = settings.get("baseline") or settings.get("require") or settings["a"]
+    asked = deciding(audit, settings) or settings["a"]
     return Checked(name, audit, file=asked.file, line=asked.line)
+
+
+def deciding(audit: Audit, settings: Mapping[str, Setting]) -> Setting | None:
+    """Return the setting that the answer of the gate goes back to; None where none is set."""
+    wanted = ["require"]
+    if audit.exit_code() != 0 and audit.verdict in FAILED_BY:
+        wanted.insert(0, FAILED_BY[audit.verdict])
+    found = [settings[name] for name in ("baseline", *wanted) if name in settings]
+    return found[0] if found else None
 
 
 def _compared(values: dict[str, Any], progress: Progress | None) -> Audit:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from commands import EMBAUDIT, run, run_code
+from commands import EMBAUDIT, environment, run, run_code
 from oracles import rotation
 
 from embaudit.checking import check_pair
@@ -302,3 +303,59 @@ def test_exit_zero_of_check_pardons_what_is_not_met_and_no_error(folder):
     assert run([*EMBAUDIT, "check", "--quiet", "--exit-zero"], cwd=folder).returncode == 0
     (folder / "embaudit.toml").write_text(pair.format("x", "turned") + pair.format("y", "gone"))
     assert run([*EMBAUDIT, "check", "--quiet", "--exit-zero"], cwd=folder).returncode == 2
+
+
+def annotated(done):
+    """Return file and line of the first annotation."""
+    found = re.match(r"::\w+ file=([^,]*),line=(\d+),", done.stdout)
+    return found and (found[1], int(found[2]))
+
+
+def test_an_annotation_stands_at_the_setting_that_failed(folder, monkeypatch):
+    x = np.load("a.npy")
+    noise = np.random.default_rng(7).standard_normal(x.shape).astype(np.float32)
+    np.save("noisy.npy", x + np.float32(0.1) * noise)
+    pair = '[pairs.x]\na = "a.npy"\nb = "noisy.npy"\nrequire = "safe"\n'
+    (folder / "embaudit.toml").write_text("seed = 1\nmin_recall = 0.995\n" + pair)
+    check = [*EMBAUDIT, "check", "--output", "github=-"]
+    degraded = run(check)
+    assert "degraded" in degraded.stdout
+    assert annotated(degraded) == ("embaudit.toml", 2)
+    # Of a comparison without a file of pairs it is the setting that no option has overridden.
+    compare = [*EMBAUDIT, "compare", "a.npy", "noisy.npy", "--output", "github=-"]
+    assert annotated(run(compare)) == ("embaudit.toml", 2)
+    assert annotated(run([*compare, "--min-recall", "0.995"])) is None
+    # GitHub looks from the root of the checkout.
+    below = folder / "below"
+    below.mkdir()
+    inside = environment(GITHUB_WORKSPACE=str(folder))
+    assert annotated(run(check, cwd=below)) == ("../embaudit.toml", 2)
+    assert annotated(run(check, cwd=below, env=inside)) == ("embaudit.toml", 2)
+    outside = environment(GITHUB_WORKSPACE=str(below))
+    assert annotated(run(check, cwd=below, env=outside)) == ("../embaudit.toml", 2)
+
+
+def test_a_broken_file_does_not_hide_what_was_written_before(folder):
+    made = run([*EMBAUDIT, "compare", "a.npy", "same.npy", "--output", "json=a.json", "--quiet"])
+    assert made.returncode == 0
+    (folder / "embaudit.toml").write_text("bogus = 1\n")
+    assert run([*EMBAUDIT, "show", "a.json", "--quiet"]).returncode == 0
+    assert run([*EMBAUDIT, "schema"]).returncode == 0
+    assert run([*EMBAUDIT, "compare", "a.npy", "same.npy"]).returncode == 2
+
+
+def test_the_json_of_all_pairs_is_shown_in_every_form(folder):
+    (folder / "embaudit.toml").write_text(PAIRS + '[pairs.gone]\na = "a.npy"\nb = "gone.npy"\n')
+    forms = {"markdown": "c.md", "junit": "c.xml", "html": "c.html", "json": "c.json"}
+    asked = [word for name, file in forms.items() for word in ("--output", f"{name}={file}")]
+    done = run([*EMBAUDIT, "check", *asked])
+    assert done.returncode == 2
+    for name, file in forms.items():
+        shown = run([*EMBAUDIT, "show", "c.json", "--format", name], encoding="utf-8")
+        assert shown.stdout == (folder / file).read_text(encoding="utf-8")
+    assert run([*EMBAUDIT, "show", "c.json"]).stdout == done.stdout
+    document = json.loads((folder / "c.json").read_text(encoding="utf-8"))
+    document["pairs"]["same"]["verdict"] = "unrelated"
+    (folder / "odd.json").write_text(json.dumps(document))
+    odd = run([*EMBAUDIT, "show", "odd.json"])
+    assert (odd.returncode, odd.stderr.count("\n")) == (2, 1)

@@ -267,5 +267,41 @@ def test_a_path_that_is_no_utf8_is_read_back(tmp_path):
     odd = audit.model_copy(update={"a": audit.a.model_copy(update={"uri": "bad\udcffname.npy"})})
     write_outputs(odd, parse_outputs([f"json={tmp_path / 'odd.json'}"]).files)
     assert read_audit(tmp_path / "odd.json").a.uri == odd.a.uri
-    for name in ("markdown", "junit", "github", "html"):
+    for name in ("markdown", "junit", "html"):
         assert "bad" in render(read_audit(tmp_path / "odd.json"), name)
+
+
+@pytest.mark.parametrize("method", ["linear", "joint"])
+def test_the_json_of_verify_is_shown_in_every_form(tmp_path, method):
+    pair = [f"{SAMPLE_DATA / name}" for name in ("w2v_seed1.npy", "w2v_seed2.npy")]
+    align = ["align", *pair, "--method", method, "-o", "map.safetensors", "--quiet"]
+    assert run([*EMBAUDIT, *align], cwd=tmp_path).returncode == 0
+    name = "map.a.safetensors" if method == "joint" else "map.safetensors"
+    forms = {"markdown": "v.md", "junit": "v.xml", "html": "v.html", "json": "v.json"}
+    asked = [word for form, file in forms.items() for word in ("--output", f"{form}={file}")]
+    done = run([*EMBAUDIT, "verify", name, *pair, *asked], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    word = "heads hold" if method == "joint" else "map holds"
+    assert word.upper() in done.stdout
+    for form, file in forms.items():
+        written = (tmp_path / file).read_text(encoding="utf-8")
+        assert word in written or form in ("json", "junit")
+        shown = run([*EMBAUDIT, "show", "v.json", "--format", form], cwd=tmp_path, encoding="utf-8")
+        assert shown.stdout == written
+    assert run([*EMBAUDIT, "show", "v.json"], cwd=tmp_path).stdout == done.stdout
+    # One that fails is a failure in every form.
+    failed = json.loads((tmp_path / "v.json").read_text()) | {"passed": False, "fault": "<b>`x`"}
+    (tmp_path / "f.json").write_text(json.dumps(failed))
+
+    def shown_as(form):
+        command = [*EMBAUDIT, "show", "f.json", "--format", form]
+        return run(command, cwd=tmp_path, encoding="utf-8").stdout
+
+    assert shown_as("markdown").startswith("### ❌ embaudit: ")
+    assert "<b>" not in shown_as("markdown")
+    assert shown_as("github").startswith("::error ")
+    assert ElementTree.fromstring(shown_as("junit")).get("failures") == "1"
+    assert '<header class="verdict red">' in shown_as("html")
+    assert "&lt;b&gt;" in shown_as("html")
+    refused = run([*EMBAUDIT, "show", "v.json", "--output", "rows=x.csv"], cwd=tmp_path)
+    assert refused.returncode == 2

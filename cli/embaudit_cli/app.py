@@ -51,10 +51,12 @@ def embaudit(
     ] = False,
 ) -> None:
     """Say, with evidence, whether the vectors of two embedding files may be compared."""
-    from embaudit.configuration import configuration
+    from embaudit.configuration import Configuration, configuration
 
     group: Any = context.command
-    context.obj = configuration(settings)
+    # What an earlier run has written is shown whatever the settings are now.
+    plain = settings is None and context.invoked_subcommand in ("show", "schema")
+    context.obj = Configuration() if plain else configuration(settings)
     context.default_map = config.defaults(context.obj, group.commands)
 
 

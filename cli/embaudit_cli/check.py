@@ -12,7 +12,6 @@ from embaudit_cli import options
 if TYPE_CHECKING:
     from embaudit.checking import Checked
     from embaudit.configuration import Configuration
-    from embaudit.report.outputs import Outputs
 
 EPILOG = """[bold]Examples[/bold]
   embaudit check
@@ -40,6 +39,7 @@ def check(
     from embaudit.report.formats import MOST_LAYOUTS
     from embaudit.report.outputs import parse_outputs, write_checks
     from embaudit_cli.progress import with_progress
+    from embaudit_cli.shown import show_checks
 
     read = [
         one.value for name in chosen for key, one in settings.of_pair(name).items() if key in PATHS
@@ -55,7 +55,7 @@ def check(
         )
 
     checked = [compared(place, name) for place, name in enumerate(chosen)]
-    _show(checked, outputs, quiet=quiet)
+    show_checks(checked, outputs, quiet=quiet)
     write_checks(checked, outputs.files)
     status = worst(checked)
     raise typer.Exit(0 if exit_zero and status != 2 else status)
@@ -70,19 +70,3 @@ def _chosen(settings: Configuration, names: list[str]) -> list[str]:
             near = did_you_mean(name, settings.pairs)
             raise UsageError(f"{name}: no pair of that name in {settings.path}{near}")
     return names or list(settings.pairs)
-
-
-def _show(checked: list[Checked], outputs: Outputs, *, quiet: bool) -> None:
-    from embaudit.report.checks import CheckReport, line
-    from embaudit.report.formats import render_checks
-    from embaudit_cli import streams
-
-    with streams.standard_output():
-        console = streams.stdout()
-        if outputs.stdout is not None:
-            streams.write_document(render_checks(checked, outputs.stdout))
-        elif quiet:
-            for one in checked:
-                console.print(line(one, console.encoding), soft_wrap=True)
-        else:
-            console.print(CheckReport(checked), crop=False)

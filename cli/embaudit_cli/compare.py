@@ -10,6 +10,7 @@ from embaudit.errors import UsageError
 from embaudit_cli import options
 
 if TYPE_CHECKING:
+    from embaudit.configuration import Configuration, Setting
     from embaudit.datatypes import Progress
     from embaudit.result import Audit
     from embaudit.row_table import RowTable
@@ -30,6 +31,7 @@ EPILOG = """[bold]Examples[/bold]
 
 
 def compare(
+    context: typer.Context,
     a: options.First,
     b: options.Second,
     on: options.On = None,
@@ -128,14 +130,27 @@ def compare(
         )
 
     audit = with_progress(audit_files, quiet=quiet, verbose=verbose)
+    from embaudit.checking import deciding
+
     if accepted is not None and baseline is not None:
         from embaudit.answers.baseline import against
 
         audit = against(audit, accepted, baseline)
     rows = tables[0] if tables else None
-    show_audit(audit, outputs, rows, quiet=quiet, verbose=verbose)
-    write_outputs(audit, outputs.files, rows)
+    asked = deciding(audit, _in_force(context))
+    show_audit(audit, outputs, rows, quiet=quiet, verbose=verbose, asked=asked)
+    write_outputs(audit, outputs.files, rows, asked)
     raise typer.Exit(0 if exit_zero else audit.exit_code())
+
+
+def _in_force(context: typer.Context) -> dict[str, Setting]:
+    """Return the settings of the file that no option has overridden."""
+    settings: Configuration = context.obj
+    return {
+        name: setting
+        for name, setting in settings.settings.items()
+        if getattr(context.get_parameter_source(name), "name", "") == "DEFAULT_MAP"
+    }
 
 
 def _neighbour_counts(text: str) -> list[int]:

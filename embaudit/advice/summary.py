@@ -6,6 +6,7 @@ import math
 
 from embaudit.advice.context import NOTABLE_SHARE, Context, percent
 from embaudit.datatypes import DIRECTIONS
+from embaudit.stages.linear import FEWEST_ROWS
 from embaudit.verdict import best_map
 
 ARROWS = {"a_to_b": "A to B", "b_to_a": "B to A"}
@@ -39,9 +40,10 @@ def _identical(context: Context) -> str:
 
 
 def _too_few_rows(context: Context) -> str:
+    fewest = max(4 * context.options.k + 2, FEWEST_ROWS)
     return (
         f"Only {context.evidence.rows} distinct rows are left; at k = {context.options.k} at least "
-        f"{4 * context.options.k + 2} are needed to say anything."
+        f"{fewest} are needed to say anything."
     )
 
 

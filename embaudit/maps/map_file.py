@@ -33,7 +33,8 @@ SKIP, INNER, BIAS, OUTER = "skip", "inner", "bias", "outer"
 """Of a hidden layer."""
 STORED = "F64"
 MOST_ENTRIES = 1 << 26
-"""Of a matrix: half a GiB, 8,192 x 8,192. The factors of a low-rank map are small and their product is not."""
+"""Of a matrix: half a GiB, 8,192 x 8,192. The factors of a low-rank map are small and their product
+is not."""
 LARGEST = 1e100
 """No number of a map is larger: vectors have norms of up to 1e30."""
 MOST_NEIGHBOURS = 1 << 20

@@ -11,6 +11,7 @@ from embaudit.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from embaudit.checking import Checked
+    from embaudit.configuration import Setting
     from embaudit.report.gate_sheet import GateSheet
     from embaudit.result import Audit
 
@@ -23,7 +24,7 @@ RENDERERS = {
 }
 """Format -> module with ``render(audit) -> str``, imported when it is first used."""
 
-HTML = "html"
+HTML, GITHUB = "html", "github"
 NEEDED = {HTML: ("jinja2", "vl_convert")}
 """Format -> packages of the extra of its name."""
 MOST_LAYOUTS = 10
@@ -110,15 +111,23 @@ def check_format(name: str) -> None:
         )
 
 
-def render(audit: Audit, name: str) -> str:
+def render(audit: Audit, name: str, asked: Setting | None = None) -> str:
     """Return `audit` in the format `name`, without a final newline.
+
+    Parameters
+    ----------
+    audit : Audit
+    name : str
+    asked : Setting, optional
+        That the answer of the gate goes back to, for annotations.
 
     Raises
     ------
     UsageError
         For an unknown format.
     """
-    text: str = _renderer(name).render(audit)
+    place = (asked.file, asked.line) if name == GITHUB and asked is not None else ()
+    text: str = _renderer(name).render(audit, *place)
     return text
 
 

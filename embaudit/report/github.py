@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
 Kind = Literal["notice", "warning", "error"]
 
 
-def render(audit: Audit) -> str:
+def render(audit: Audit, file: str | None = None, line: int | None = None) -> str:
     """Return an annotation for the verdict and one for each finding that warns.
 
     A gate that is not met, or that the data cannot decide, is an error.
+
+    Parameters
+    ----------
+    audit : Audit
+    file, line : str and int, optional
+        Of the setting that asks for what is answered.
     """
-    return "\n".join(_lines(audit, "embaudit", None, None))
+    return "\n".join(_lines(audit, "embaudit", file, line))
 
 
 def render_gate(found: GateSheet) -> str:
@@ -72,11 +79,27 @@ def annotation(
     line : int, optional
         Of the file, the first is 1.
     """
-    places = {"file": file, "line": None if line is None else str(line), "title": title}
+    places = {
+        "file": None if file is None else _from_workspace(file),
+        "line": None if line is None else str(line),
+        "title": title,
+    }
     properties = ",".join(
         f"{name}={_property(value)}" for name, value in places.items() if value is not None
     )
     return f"::{kind} {properties}::{_data(message)}"
+
+
+def _from_workspace(file: str) -> str:
+    """Return a path as GitHub looks for it: from the root of the checkout."""
+    root = os.environ.get("GITHUB_WORKSPACE")
+    if not root:
+        return file
+    try:
+        found = os.path.relpath(os.path.realpath(file), os.path.realpath(root))
+    except ValueError:  # another drive, on Windows
+        return file
+    return file if found.startswith(os.pardir) else found.replace(os.sep, "/")
 
 
 def _data(text: str) -> str:

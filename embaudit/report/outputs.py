@@ -32,6 +32,7 @@ from embaudit.report.formats import (
 
 if TYPE_CHECKING:
     from embaudit.checking import Checked
+    from embaudit.configuration import Setting
     from embaudit.report.gate_sheet import GateSheet
     from embaudit.result import Audit
     from embaudit.row_table import RowTable
@@ -140,7 +141,12 @@ def _check_suffix(spec: str, path: Path) -> None:
         )
 
 
-def write_outputs(audit: Audit, files: Sequence[Destination], rows: RowTable | None = None) -> None:
+def write_outputs(
+    audit: Audit,
+    files: Sequence[Destination],
+    rows: RowTable | None = None,
+    asked: Setting | None = None,
+) -> None:
     """Write every file, or none: what was there before stays when one of them fails.
 
     Each is rendered, written beside its destination and synced to disk before the first is
@@ -152,6 +158,8 @@ def write_outputs(audit: Audit, files: Sequence[Destination], rows: RowTable | N
     files : sequence of Destination
     rows : RowTable, optional
         What ``rows=PATH`` is about.
+    asked : Setting, optional
+        As in `render`.
 
     Raises
     ------
@@ -160,7 +168,7 @@ def write_outputs(audit: Audit, files: Sequence[Destination], rows: RowTable | N
     UsageError
         When rows are to be written and were not measured.
     """
-    _write_files([(file.path, _rendered(audit, rows, file)) for file in files])
+    _write_files([(file.path, _rendered(audit, rows, asked, file)) for file in files])
 
 
 def write_checks(checked: Sequence[Checked], files: Sequence[Destination]) -> None:
@@ -209,9 +217,11 @@ def _write_files(contents: Sequence[tuple[Path, bytes]]) -> None:
                 temporary.unlink(missing_ok=True)
 
 
-def _rendered(audit: Audit, rows: RowTable | None, file: Destination) -> bytes:
+def _rendered(
+    audit: Audit, rows: RowTable | None, asked: Setting | None, file: Destination
+) -> bytes:
     if file.format != ROWS:
-        return _encoded(render(audit, file.format))
+        return _encoded(render(audit, file.format, asked))
     if rows is None:
         raise UsageError(f"{file.path}: no rows to write; pass rows= to embaudit.compare")
     from embaudit.report import row_files

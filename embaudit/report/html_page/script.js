@@ -16,6 +16,8 @@ function linked(section) {
   const data = JSON.parse(section.querySelector("script").textContent);
   const planes = [...section.querySelectorAll("svg[data-side]")];
   const picked = section.querySelector(".picked");
+  const status = picked.querySelector("[role=status]");
+  const lists = picked.querySelector(".lists");
   const find = section.querySelector(".find input");
   let layout = "pca";
   let kept = null; // The row that stays picked when the pointer leaves.
@@ -49,8 +51,9 @@ function linked(section) {
       plane.querySelector(".marks").replaceChildren();
       plane.querySelector(".links").replaceChildren();
     }
+    lists.replaceChildren();
     if (row === null) {
-      picked.replaceChildren(element("p", { class: "quiet" }, "No row is picked."));
+      status.textContent = "No row is picked.";
       return;
     }
     const near = { a: new Set(data.near.a[row]), b: new Set(data.near.b[row]) };
@@ -66,7 +69,6 @@ function linked(section) {
       for (const other of near.b) if (!near.a.has(other)) mark(plane, other, "b", 1.2);
       mark(plane, row, "self", 2.2);
     }
-    const lists = element("div", { class: "lists" });
     for (const side of ["a", "b"]) {
       const column = element("div", {});
       const list = element("ol", {});
@@ -78,9 +80,7 @@ function linked(section) {
       column.append(element("strong", {}, "Nearest in " + side.toUpperCase()), list);
       lists.append(column);
     }
-    const title = data.names[row] + ": " + both.length + " of " + data.k + " neighbours shared";
-    picked.replaceChildren(element("p", {}, ""), lists);
-    picked.firstChild.append(element("strong", {}, title));
+    status.textContent = data.names[row] + ": " + both.length + " of " + data.k + " neighbours shared";
   }
 
   function rowAt(plane, event) {
@@ -121,7 +121,8 @@ function linked(section) {
     });
   }
   find.addEventListener("change", () => {
-    const row = data.names.indexOf(find.value.trim());
+    const exact = data.names.indexOf(find.value);
+    const row = exact < 0 ? data.names.indexOf(find.value.trim()) : exact;
     find.setCustomValidity(row < 0 && find.value ? "No drawn row has this name." : "");
     find.reportValidity();
     keep(row < 0 ? null : row);
@@ -138,9 +139,12 @@ function linked(section) {
 document.querySelectorAll("[data-planes]").forEach(linked);
 
 // A folded part would be missing on paper, and behind a link to it.
+let folded = [];
 addEventListener("beforeprint", () => {
-  document.querySelectorAll("details").forEach((part) => { part.open = true; });
+  folded = [...document.querySelectorAll("details:not([open])")];
+  folded.forEach((part) => { part.open = true; });
 });
+addEventListener("afterprint", () => folded.forEach((part) => { part.open = false; }));
 function unfold() {
   const part = document.getElementById(location.hash.slice(1));
   if (part instanceof HTMLDetailsElement) part.open = true;

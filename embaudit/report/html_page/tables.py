@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
+SCROLLED = '<div class="scrolled" tabindex="0" role="region" aria-label="Table">'
+"""Reached by the keyboard too, which else could not scroll it."""
+
+
 def as_html(parts: Iterable[RenderableType], *, heads: int = 1, labels: int = 1) -> str:
     """Return what a section yields, tables and lines, as HTML, its text escaped.
 
@@ -47,7 +51,7 @@ def _text(content: str) -> str:
 def _table(grid: Grid) -> str:
     head = f"<thead>{_row('th', grid.titles, grid.numeric)}</thead>" if grid.titles else ""
     body = "\n".join(_row("td", row, grid.numeric) for row in grid.rows)
-    return f'<div class="scrolled"><table>{head}<tbody>{body}</tbody></table></div>'
+    return f"{SCROLLED}<table>{head}<tbody>{body}</tbody></table></div>"
 
 
 def _row(tag: str, cells: Sequence[str], numeric: Sequence[bool]) -> str:

@@ -92,7 +92,7 @@ def group_tracks(slices: Slices) -> Iterator[Track]:
         if group.reason is not None or not slices.judged:
             continue
         recalls = [group.recalls[key] for key in slices.judged]
-        worse = min(recalls, key=lambda recall: recall.value or 0.0)
+        worse = min(recalls, key=lambda one: 1.0 if one.value is None else one.value)
         low, width = _between(worse.ci)
         differs = bool(group.differs)
         yield Track(
