@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Protocol, cast
 
 from embaudit.errors import UsageError, did_you_mean
 
@@ -22,7 +22,7 @@ RENDERERS = {
     "github": "embaudit.report.github",
     "html": "embaudit.report.html_page.document",
 }
-"""Format -> module with ``render(audit) -> str``, imported when it is first used."""
+"""Format -> module that is a `Renderer`, imported when it is first used."""
 
 HTML, GITHUB = "html", "github"
 NEEDED = {HTML: ("jinja2", "vl_convert")}
@@ -45,8 +45,7 @@ def render_gate(found: GateSheet, name: str) -> str:
     UsageError
         For a format that holds an audit alone.
     """
-    text: str = _renderer(name).render_gate(found)
-    return text
+    return _renderer(name).render_gate(found)
 
 
 def render_checks(checked: Sequence[Checked], name: str) -> str:
@@ -57,8 +56,7 @@ def render_checks(checked: Sequence[Checked], name: str) -> str:
     UsageError
         For a format that holds one audit alone.
     """
-    text: str = _renderer(name).render_checks(checked)
-    return text
+    return _renderer(name).render_checks(checked)
 
 
 SCHEMAS = {
@@ -127,12 +125,24 @@ def render(audit: Audit, name: str, asked: Setting | None = None) -> str:
         For an unknown format.
     """
     place = (asked.file, asked.line) if name == GITHUB and asked is not None else ()
-    text: str = _renderer(name).render(audit, *place)
-    return text
+    return _renderer(name).render(audit, *place)
 
 
-def _renderer(name: str) -> Any:  # noqa: ANN401
+class Renderer(Protocol):
+    """What the module of a format has; annotations also take the place of a setting."""
+
+    def render(self, audit: Audit, *place: str | int | None) -> str:
+        """Return an audit."""
+
+    def render_checks(self, checked: Sequence[Checked]) -> str:
+        """Return what came of several pairs."""
+
+    def render_gate(self, found: GateSheet) -> str:
+        """Return what another gate found."""
+
+
+def _renderer(name: str) -> Renderer:
     check_format(name)
     if name == ROWS:
         raise UsageError(NO_ROWS)
-    return import_module(RENDERERS[name])
+    return cast("Renderer", import_module(RENDERERS[name]))
