@@ -75,10 +75,12 @@ def check_pair(
 
 def deciding(audit: Audit, settings: Mapping[str, Setting]) -> Setting | None:
     """Return the setting that the answer of the gate goes back to; None where none is set."""
+    if audit.baseline is not None:
+        return settings.get("baseline")
     wanted = ["require"]
     if audit.exit_code() != 0 and audit.verdict in FAILED_BY:
         wanted.insert(0, FAILED_BY[audit.verdict])
-    found = [settings[name] for name in ("baseline", *wanted) if name in settings]
+    found = [settings[name] for name in wanted if name in settings]
     return found[0] if found else None
 
 

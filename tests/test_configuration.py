@@ -325,6 +325,8 @@ def test_an_annotation_stands_at_the_setting_that_failed(folder, monkeypatch):
     compare = [*EMBAUDIT, "compare", "a.npy", "noisy.npy", "--output", "github=-"]
     assert annotated(run(compare)) == ("embaudit.toml", 2)
     assert annotated(run([*compare, "--min-recall", "0.995"])) is None
+    assert run([*compare, "--output", "json=old.json"]).returncode == 1
+    assert annotated(run([*compare, "--baseline", "old.json"])) is None
     # GitHub looks from the root of the checkout.
     below = folder / "below"
     below.mkdir()
