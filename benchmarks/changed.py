@@ -9,7 +9,6 @@ Exit 1 for anything else. POSIX only.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import os
 import shutil
@@ -37,7 +36,6 @@ from benchmarks.hostile.commands import (
     start,
     without_timing,
 )
-from benchmarks.validation.workers import processors
 
 TIMES = 200
 CHANGES = ("cut short", "overwritten in place", "replaced")
@@ -249,42 +247,21 @@ def campaign(
     return {reading.name: tally for reading, tally in zip(readings, found, strict=True)}
 
 
-def render(found: dict[str, dict[str, Any]], seed: int) -> str:
-    """Return the counts as Markdown."""
-    heads = ["command", "changes", "refused", "answer of the first version"]
-    heads += ["answer of the second", "anything else"]
-    names = ("changes", "refused", "first", "second")
-    rows = [
-        [f"`{name}`", *(f"{tally[key]}" for key in names), f"{len(tally['faults'])}"]
-        for name, tally in found.items()
-    ]
-    total = {key: sum(tally[key] for tally in found.values()) for key in names}
-    faults = sum(len(tally["faults"]) for tally in found.values())
-    rows.append(["**all**", *(f"{total[key]}" for key in names), f"{faults}"])
-    said = f"{total['changes']} changes, seed {seed}: {faults} that ended in anything else."
-    return f"{said}\n\n{reliability.table(heads, rows)}"
-
-
-def main() -> int:
-    """Run what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.changed", description=__doc__)
-    parser.add_argument("--times", type=int, default=TIMES, help="changes altogether")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=processors(), help="commands at once")
-    parser.add_argument("--write", action="store_true", help="put the counts into the document")
-    arguments = parser.parse_args()
-    if arguments.write and arguments.times < TIMES:
-        parser.error(f"the document has counts of at least {TIMES} changes")
-    tallies = campaign(arguments.times, arguments.seed, arguments.workers)
-    found = {name: vars(tally) for name, tally in tallies.items()}
-    body = render(found, arguments.seed)
-    print(f"\n{body}")
-    faults = [fault for tally in tallies.values() for fault in tally.faults]
-    print(*faults, sep="\n")
-    if arguments.write:
-        reliability.keep("changed", {"seed": arguments.seed, "commands": found}, body)
-    return 1 if faults else 0
-
+CAMPAIGN = reliability.Campaign(
+    "changed",
+    __doc__,
+    TIMES,
+    "changes",
+    "that ended in anything else",
+    {
+        "changes": "changes",
+        "refused": "refused",
+        "first": "answer of the first version",
+        "second": "answer of the second",
+    },
+    "anything else",
+    campaign,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(CAMPAIGN.main())

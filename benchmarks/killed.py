@@ -9,14 +9,12 @@ docs/reliability.md. Exit 1 when an output was neither. POSIX only.
 
 from __future__ import annotations
 
-import argparse
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -40,7 +38,6 @@ from benchmarks.hostile.commands import (
     run,
     start,
 )
-from benchmarks.validation.workers import processors
 from embaudit.data.sources import open_set
 
 TIMES = 200
@@ -292,42 +289,23 @@ def campaign(
         return dict(zip((one.name for one in asked), pool.map(work, asked), strict=True))
 
 
-def render(found: dict[str, dict[str, Any]], seed: int) -> str:
-    """Return the counts as Markdown."""
-    heads = ["command", "kills", "already ended", "all old", "all new", "some of each"]
-    heads += ["temporary files left", "neither old nor new"]
-    names = ("kills", "finished", "old", "new", "mixed", "leftovers")
-    rows = [
-        [f"`{name}`", *(f"{tally[key]}" for key in names), f"{len(tally['faults'])}"]
-        for name, tally in found.items()
-    ]
-    total = Counter({key: sum(tally[key] for tally in found.values()) for key in names})
-    faults = sum(len(tally["faults"]) for tally in found.values())
-    rows.append(["**all**", *(f"{total[key]}" for key in names), f"{faults}"])
-    said = f"{total['kills']} kills, seed {seed}: {faults} outputs that were not whole."
-    return f"{said}\n\n{reliability.table(heads, rows)}"
-
-
-def main() -> int:
-    """Run what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.killed", description=__doc__)
-    parser.add_argument("--times", type=int, default=TIMES, help="kills altogether")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=processors(), help="commands at once")
-    parser.add_argument("--write", action="store_true", help="put the counts into the document")
-    arguments = parser.parse_args()
-    if arguments.write and arguments.times < TIMES:
-        parser.error(f"the document has counts of at least {TIMES} kills")
-    tallies = campaign(arguments.times, arguments.seed, arguments.workers)
-    found = {name: vars(tally) for name, tally in tallies.items()}
-    body = render(found, arguments.seed)
-    print(f"\n{body}")
-    faults = [fault for tally in tallies.values() for fault in tally.faults]
-    print(*faults, sep="\n")
-    if arguments.write:
-        reliability.keep("killed", {"seed": arguments.seed, "commands": found}, body)
-    return 1 if faults else 0
-
+CAMPAIGN = reliability.Campaign(
+    "killed",
+    __doc__,
+    TIMES,
+    "kills",
+    "outputs that were not whole",
+    {
+        "kills": "kills",
+        "finished": "already ended",
+        "old": "all old",
+        "new": "all new",
+        "mixed": "some of each",
+        "leftovers": "temporary files left",
+    },
+    "neither old nor new",
+    campaign,
+)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(CAMPAIGN.main())

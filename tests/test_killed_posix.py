@@ -24,7 +24,7 @@ def test_the_tables_of_the_document_are_those_of_the_counts():
     text = reliability.DOCUMENT.read_text(encoding="utf-8")
     for name, module in (("killed", killed), ("changed", changed)):
         found = reliability.stored()[name]
-        body = module.render(found["commands"], found["seed"])
+        body = module.CAMPAIGN.render(found["commands"], found["seed"])
         assert reliability.between(text, name, body) == text
         assert sum(len(tally["faults"]) for tally in found["commands"].values()) == 0
     assert sum(one["kills"] for one in reliability.stored()["killed"]["commands"].values()) >= 200

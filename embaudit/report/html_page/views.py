@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from embaudit.figures import FEWEST_LAID_OUT
-from embaudit.report import (
-    baseline,
-    details,
-    projection,
-    rerun,
-    sections,
-    slices,
-    thresholds,
-    worst_rows,
+from embaudit.report import baseline, sections, worst_rows
+from embaudit.report.chapters import (
+    FINDINGS,
+    MEASURES,
+    NEXT,
+    RETRIEVAL,
+    SLICES,
+    TIME,
+    WORST_ROWS,
+    chapters,
 )
 from embaudit.report.evidence import queries_asked
 from embaudit.report.formats import MOST_LAYOUTS
@@ -25,16 +26,14 @@ from embaudit.report.html_page.panels import Panels, panels
 from embaudit.report.html_page.tables import as_html
 from embaudit.report.html_page.tracks import Track, group_tracks, recall_tracks
 from embaudit.report.page import Page
-from embaudit.report.plain import count, level, percent, printable
+from embaudit.report.plain import count, level, percent
 from embaudit.report.wording import Answer, advised, gate, sampled
 
 if TYPE_CHECKING:
     from embaudit.result import Audit
 
-PAGE = Page(UNICODE, "utf-8", width=0)
-"""Without bars: the page draws its own."""
-WIDE = Page(UNICODE, "utf-8", width=1000)
-"""For tables that leave columns out where there is no room."""
+PAGE = Page(UNICODE, "utf-8", width=1000)
+"""As wide as any table: the page itself scrolls what does not fit."""
 SIGNS: dict[Answer, str] = {
     "met": UNICODE.met,
     "not met": UNICODE.missed,
@@ -177,50 +176,23 @@ class View:
 
 
 def _sections(audit: Audit) -> Iterator[Section]:
-    if audit.baseline is not None:
-        parts = baseline.section(PAGE, audit, audit.baseline)
-        yield Section("Baseline", printable(audit.baseline.uri), as_html(parts))
-    yield Section("Compared", "", as_html(sections.compared(PAGE, audit), heads=0))
-    if audit.metrics:
-        rows = f"all metrics on {audit.metrics[0].n:,} rows, k {audit.metrics[0].k}"
-        yield Section("Metrics", rows, as_html(sections.metrics(PAGE, audit)))
-    yield Section(
-        "Similarity",
-        "explains the verdict, does not decide it",
-        as_html(sections.similarity(PAGE, audit)),
-    )
-    if audit.measures_at_k:
-        decides = f"from the same searches; k {audit.k} decides"
-        yield Section("Other k", decides, as_html(sections.other_k(WIDE, audit), labels=2))
-    if audit.thresholds is not None and audit.thresholds.rows:
-        parts = thresholds.section(PAGE, audit, audit.thresholds)
-        yield Section("Threshold", thresholds.remark(audit.thresholds), as_html(parts))
-    if audit.projection is not None:
-        parts = projection.section(PAGE, audit, audit.projection)
-        heading, remark = projection.title(audit.projection), projection.remark(audit.projection)
-        yield Section(heading, remark, as_html(parts, labels=2))
-    if audit.rerun is not None:
-        remark = "differences as multiples of those between two runs of A"
-        yield Section("Noise floor", remark, as_html(rerun.rerun(PAGE, audit.rerun), labels=2))
-    if audit.slices is not None:
-        parts = slices.section(PAGE, audit, audit.slices, verbose=True)
-        title, remark = slices.title(PAGE, audit.slices), slices.remark(audit, audit.slices)
-        yield Section(title, remark, as_html(parts), folded=True)
-    if audit.worst:
-        remark = "of those measured; --output rows=FILE.csv writes them all"
-        yield Section(
-            "Worst rows",
-            remark,
-            as_html(worst_rows.section(PAGE, audit), heads=2),
-            folded=not worst_rows.says_something(audit),
-        )
-    yield Section("Data", "", as_html(sections.data(PAGE, audit)))
-    yield Section("Measures", "", as_html(details.measures(PAGE, audit), heads=0), folded=True)
+    """Yield every chapter that the page does not draw itself."""
+    folded = {SLICES, MEASURES, TIME}
+    if not worst_rows.says_something(audit):
+        folded.add(WORST_ROWS)
+    for chapter in chapters(PAGE, audit, verbose=True):
+        if chapter.name not in (RETRIEVAL, FINDINGS, NEXT):
+            yield Section(
+                chapter.heading,
+                chapter.remark or "",
+                as_html(chapter.parts, heads=chapter.heads, labels=chapter.labels),
+                chapter.name in folded,
+            )
     yield Section("Asked", "", as_html(_asked(audit)), folded=True)
 
 
 def _asked(audit: Audit) -> Iterator[Any]:
-    """Yield the policy, the version and the time, as lines."""
+    """Yield the policy and the version, in a line."""
     from rich.text import Text
 
     policy = audit.policy
@@ -239,4 +211,3 @@ def _asked(audit: Audit) -> Iterator[Any]:
             ]
         )
     )
-    yield from details.timing(PAGE, audit)
