@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from embaudit.answers.rows import named_rows
-from embaudit.data.pair import Pair
 from embaudit.datatypes import Matrix, Metric, Rows
 from embaudit.figures import FEWEST_LAID_OUT, Layout, Layouts
 from embaudit.stages.ledger import Ledger
@@ -56,21 +55,18 @@ def measure_layouts(population: Population, ledger: Ledger) -> Layouts | None:
         )
     options.progress.advance()
     a, b = embedded
+    row_a = pair.stored_rows(rows, "a")
     return Layouts(
         n=len(rows),
         k=k,
-        rows_a=pair.stored_rows(rows, "a").tolist(),
+        rows_a=row_a.tolist(),
         rows_b=pair.stored_rows(rows, "b").tolist(),
-        ids=_ids(pair, rows),
+        ids=named_rows(pair, row_a),
         neighbors_a=near_a.tolist(),
         neighbors_b=near_b.tolist(),
         pca=_layout(*pca, (components[0][1], components[1][1])),
         tsne=None if a is None or b is None else _layout(*_over(a, b)),
     )
-
-
-def _ids(pair: Pair, rows: Rows) -> list[int] | list[str] | None:
-    return named_rows(pair, pair.stored_rows(rows, "a"))
 
 
 def _neighbours(side: Matrix, metric: Metric, k: int) -> Rows:
@@ -115,8 +111,9 @@ def _embedded(side: Matrix, plane: Matrix, seed: int) -> Matrix | None:
         random_state=seed % (1 << 32),
         n_jobs=1,
     )
-    # Float32 is what it computes in: rows of any size, at a size it can hold.
-    scaled = side / float(np.sqrt(np.square(side).mean()))
+    # About their mean, and at a size that float32 holds: neither changes which rows are near.
+    centred = side - side.mean(axis=0)
+    scaled = centred / float(np.sqrt(np.square(centred).mean()))
     found = np.asarray(model.fit_transform(scaled), np.float64)
     return found if np.isfinite(found).all() else None
 
